@@ -1,0 +1,23 @@
+//! The nouns of the shop's counter and the rules they obey.
+//!
+//! Everything here is a value or a pure function: no runtime, no SQL, no network and no clock (the time is
+//! passed in). What decides is tested here by tables; actors and transactions carry the effects out.
+//!
+//! Reading order: [`ids`], [`tenant`], [`channel`], [`customer`], [`inbound`], [`conversation`], [`turn`],
+//! [`reply`], [`delivery`], [`breaker`], [`rulebook`], [`text`].
+
+pub mod breaker;
+pub mod channel;
+pub mod conversation;
+pub mod customer;
+pub mod delivery;
+pub mod ids;
+pub mod inbound;
+pub mod reply;
+pub mod rulebook;
+pub mod tenant;
+pub mod text;
+pub mod turn;
+
+pub use ids::*;
+pub use tenant::{Deadline, Language, Principal, Scope, TenantCtx};

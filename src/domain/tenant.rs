@@ -1,0 +1,180 @@
+//! A shop, and who acts for it.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{KeyId, TenantId};
+
+/// The languages Balcão answers in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Language {
+    /// Portuguese, as spoken in Brazil.
+    #[serde(rename = "pt")]
+    Portuguese,
+    /// English.
+    #[serde(rename = "en")]
+    English,
+}
+
+impl Language {
+    /// The ISO 639-1 code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Portuguese => "pt",
+            Self::English => "en",
+        }
+    }
+
+    /// Reads `pt`, `pt-BR`, `pt_br`, `en`, `en-US` …
+    pub fn from_code(code: &str) -> Option<Self> {
+        match code.get(..2)?.to_ascii_lowercase().as_str() {
+            "pt" => Some(Self::Portuguese),
+            "en" => Some(Self::English),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Language {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// What an API key may do. `Admin` includes the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Talk as a customer, search, read conversations it started.
+    Chat,
+    /// Write documents.
+    Ingest,
+    /// Everything of one tenant.
+    Admin,
+}
+
+impl Scope {
+    /// The word used in the database, in JSON and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Ingest => "ingest",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The inverse of [`Scope::as_str`].
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Chat, Self::Ingest, Self::Admin].into_iter().find(|s| s.as_str() == word)
+    }
+}
+
+/// Who is acting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Principal {
+    /// The server itself: an actor, a sweep, a webhook whose signature held.
+    System,
+    /// A caller of the API.
+    Key {
+        /// Which key.
+        id: KeyId,
+        /// What it may do.
+        scopes: Vec<Scope>,
+    },
+    /// A person at the command line of the server's machine.
+    Operator,
+}
+
+/// The moment after which nobody waits for the result any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline(pub std::time::Instant);
+
+impl Deadline {
+    /// A deadline `duration` after `now`.
+    pub fn after(now: std::time::Instant, duration: std::time::Duration) -> Self {
+        Self(now + duration)
+    }
+
+    /// What is left at `now`; zero when it has passed.
+    pub fn remaining(&self, now: std::time::Instant) -> std::time::Duration {
+        self.0.saturating_duration_since(now)
+    }
+}
+
+/// Who is acting, and for which tenant. The first argument of everything that touches a tenant's data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantCtx {
+    /// Whose data.
+    pub tenant_id: TenantId,
+    /// Who acts.
+    pub principal: Principal,
+}
+
+impl TenantCtx {
+    /// The server acting for a tenant.
+    pub const fn system(tenant_id: TenantId) -> Self {
+        Self { tenant_id, principal: Principal::System }
+    }
+}
+
+/// A shop as the engine needs it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tenant {
+    /// Its id.
+    pub tenant_id: TenantId,
+    /// Its short name in commands and file names: lower case, digits, hyphens.
+    pub slug: String,
+    /// Its name as customers know it.
+    pub name: String,
+    /// Its main language; replies follow the customer's where that is clear.
+    pub language: Language,
+    /// What may be tuned per tenant.
+    pub settings: Settings,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What may be tuned per tenant. Stored as JSON; an absent field has its default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// How long to wait for the customer's next message before answering, in milliseconds.
+    pub quiet_ms: u64,
+    /// The longest a burst may hold back its answer, in milliseconds.
+    pub quiet_cap_ms: u64,
+    /// The longest a customer waits for an answer once the turn has begun, in milliseconds.
+    pub turn_budget_ms: u64,
+    /// IANA name of the shop's time zone, for opening hours.
+    pub time_zone: String,
+    /// Retrieval confidence (0 to 1) from which the rule path answers with an extract.
+    pub extract_confidence: f32,
+    /// Approved template to use outside WhatsApp's 24-hour window, if any.
+    pub reopen_template: Option<Template>,
+    /// Turns a day that may call the model; past it the rule path answers. `None` is no limit.
+    pub model_turns_per_day: Option<u32>,
+}
+
+/// The name of an approved WhatsApp message template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Template {
+    /// Its name.
+    pub name: String,
+    /// Its language code as WhatsApp writes it, for example `pt_BR`.
+    pub language: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            quiet_ms: 1_500,
+            quiet_cap_ms: 6_000,
+            turn_budget_ms: 8_000,
+            time_zone: "America/Sao_Paulo".into(),
+            extract_confidence: 0.5,
+            reopen_template: None,
+            model_turns_per_day: None,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Language models and embedders: two ports, and what stands behind them.
+//!
+//! Knows nothing of tenants' data, of SQL or of actors. Reading order: [`model`] and [`embedder`] (the ports),
+//! then the adapters: [`openai`] (any OpenAI-compatible endpoint), [`e5`] (the local embedding model).
+
+pub mod embedder;
+pub mod model;
+
+pub use embedder::{EmbedError, Embedder};
+pub use model::{
+    ChatMessage, ChatRequest, ChatResponse, LanguageModel, LlmError, Role, ToolRequest, ToolSpec,
+};

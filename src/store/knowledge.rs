@@ -1,0 +1,1 @@
+//! Documents and passages. Written by `balcao-retrieval`'s author beside the search functions.
