@@ -1,0 +1,46 @@
+# Two commands do everything: `make run` (talk to the demo shops) and `make test` (prove it works).
+# Needed: Rust, a C compiler, make, Python 3 with pip.
+
+CARGO ?= cargo
+PYTHON ?= python3
+# langchain-rust brings OpenSSL; where its headers are missing it is built from source (needs perl).
+TLS := $(shell pkg-config --exists openssl 2>/dev/null || echo --features balcao/vendored-openssl)
+
+.PHONY: run test check lint fmt assets bench browser sql clean-data help
+
+help:
+	@echo "make run     fetch what is needed, build, and serve the two demo shops on http://127.0.0.1:8080"
+	@echo "make test    fetch what is needed and run every test"
+	@echo "make check   what CI runs: format, lints, tests"
+	@echo "make bench   the measurements of the README"
+	@echo "make sql     refresh .sqlx after changing SQL"
+
+assets:
+	@$(PYTHON) scripts/fetch-assets
+
+run: assets
+	$(CARGO) build --release -p balcao $(TLS)
+	./target/release/balcao serve --demo
+
+test: assets
+	$(CARGO) test --workspace $(TLS)
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets $(TLS) -- -D warnings
+
+fmt:
+	$(CARGO) fmt --all
+
+check: lint test
+
+bench: assets
+	$(CARGO) build --release -p balcao $(TLS)
+	./target/release/balcao bench all
+
+sql:
+	scripts/prepare-sql
+
+# Removes the demo's data; the fetched assets stay.
+clean-data:
+	rm -rf .balcao/data .balcao/demo.json
