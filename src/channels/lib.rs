@@ -1,7 +1,14 @@
 //! What a channel is: it understands what customers send, renders what the shop says, and sends it.
 //!
-//! Knows nothing of tenants' data or of the engine. WhatsApp's Cloud API lives in [`whatsapp`].
+//! Knows nothing of tenants' data or of the engine. Reading order: [`port`] (what every channel can do),
+//! [`whatsapp`] (the Cloud API: signatures, webhooks, rendering, sending), [`api`] (replies for whoever asked over
+//! HTTP), [`plain`] (options as numbered text), [`pacing`] (how fast), [`window`] (until when).
 
+pub mod api;
+pub mod pacing;
+pub mod plain;
 pub mod port;
+pub mod whatsapp;
+pub mod window;
 
 pub use port::{Channel, Indication, Outgoing, SendError, SendReceipt, Target};
