@@ -3,9 +3,11 @@
 //! Knows nothing of tenants' data, of SQL or of actors. Reading order: [`model`] and [`embedder`] (the ports),
 //! then the adapters: [`openai`] (any OpenAI-compatible endpoint), [`e5`] (the local embedding model).
 
+pub mod e5;
 pub mod embedder;
 pub mod model;
 
+pub use e5::E5;
 pub use embedder::{EmbedError, Embedder};
 pub use model::{
     ChatMessage, ChatRequest, ChatResponse, LanguageModel, LlmError, Role, ToolRequest, ToolSpec,
