@@ -34,4 +34,64 @@ impl StoreError {
             _ => Outcome::NotWritten,
         }
     }
+
+    /// An error of a statement that commits by itself, or of a commit: when the connection broke, nobody knows
+    /// on which side of the commit.
+    pub(crate) fn around_commit(error: sqlx::Error) -> Self {
+        let answered = matches!(&error, sqlx::Error::Database(e) if !is_shutdown(e.code().as_deref()));
+        let never_sent = matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed);
+        match Self::from(error) {
+            Self::Unavailable { message, .. } if !answered && !never_sent => {
+                Self::Unavailable { message, outcome: Outcome::Unknown }
+            }
+            other => other,
+        }
+    }
+
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
+        Self::Unavailable { message: message.into(), outcome: Outcome::NotWritten }
+    }
+}
+
+/// Class 57P: the server is going down or coming up, perhaps in the middle of our commit.
+fn is_shutdown(code: Option<&str>) -> bool {
+    code.is_some_and(|code| code.starts_with("57P") || code.starts_with("08"))
+}
+
+/// For statements inside a transaction: if they fail, nothing of it is written.
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::RowNotFound => Self::NotFound,
+            sqlx::Error::Database(e) => match e.code().as_deref() {
+                // Integrity constraints.
+                Some(code) if code.starts_with("23") => Self::Conflict {
+                    constraint: e.constraint().map_or_else(|| code.to_owned(), str::to_owned),
+                },
+                // Serialisation, deadlock, resources, shutdown, time-outs, connection.
+                Some(code)
+                    if ["40", "53", "57", "08", "58"].iter().any(|class| code.starts_with(class))
+                        || code == "55P03"
+                        || code == "25P03" =>
+                {
+                    Self::unavailable(format!("{} ({code})", e.message()))
+                }
+                code => Self::Corrupt(format!("{} ({})", e.message(), code.unwrap_or("no code"))),
+            },
+            sqlx::Error::ColumnDecode { .. }
+            | sqlx::Error::Decode(_)
+            | sqlx::Error::ColumnNotFound(_)
+            | sqlx::Error::ColumnIndexOutOfBounds { .. }
+            | sqlx::Error::TypeNotFound { .. }
+            | sqlx::Error::Encode(_) => Self::Corrupt(error.to_string()),
+            other => Self::unavailable(other.to_string()),
+        }
+    }
+}
+
+impl From<serde_json::Error> for StoreError {
+    fn from(error: serde_json::Error) -> Self {
+        // The position and kind of the error, never the text around it.
+        Self::Corrupt(format!("json: {:?} at column {}", error.classify(), error.column()))
+    }
 }

@@ -16,15 +16,45 @@ pub enum Begin {
 }
 
 /// Reserves a key for a request (its hash tells requests apart). Reservations lapse after a minute, answers after a day.
-pub async fn begin(_tx: &mut TenantTx, _key: &str, _request_hash: &[u8]) -> Result<Begin, StoreError> {
-    unimplemented!()
+pub async fn begin(tx: &mut TenantTx, key: &str, request_hash: &[u8]) -> Result<Begin, StoreError> {
+    let tenant_id = tx.tenant_id().as_uuid();
+    let row = sqlx::query!(
+        r#"select verdict as "verdict!", status, body from idempotency_begin($1, $2, $3)"#,
+        tenant_id,
+        key,
+        request_hash,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(match (row.verdict.as_str(), row.status) {
+        ("fresh", _) => Begin::Fresh,
+        ("in_progress", _) => Begin::InProgress,
+        ("mismatch", _) => Begin::Mismatch,
+        ("replay", Some(status)) => Begin::Replay {
+            status: u16::try_from(status)
+                .map_err(|_| StoreError::Corrupt(format!("an answer with status {status}")))?,
+            body: row.body.unwrap_or_default(),
+        },
+        (verdict, _) => return Err(StoreError::Corrupt(format!("unknown verdict `{verdict}`"))),
+    })
 }
-/// Keeps the answer.
+
+/// Keeps the answer. `NotFound` when the key was never reserved.
 pub async fn finish(
-    _tx: &mut TenantTx,
-    _key: &str,
-    _status: u16,
-    _body: &serde_json::Value,
+    tx: &mut TenantTx,
+    key: &str,
+    status: u16,
+    body: &serde_json::Value,
 ) -> Result<(), StoreError> {
-    unimplemented!()
+    let tenant_id = tx.tenant_id().as_uuid();
+    let done = sqlx::query!(
+        "update idempotency_key set status = $3, body = $4 where tenant_id = $1 and key = $2",
+        tenant_id,
+        key,
+        i32::from(status),
+        body,
+    )
+    .execute(tx.conn())
+    .await?;
+    if done.rows_affected() == 0 { Err(StoreError::NotFound) } else { Ok(()) }
 }

@@ -3,11 +3,17 @@
 use std::time::Duration;
 
 use balcao_domain::{
-    ChannelId, ConversationId, CustomerId, TenantCtx, TenantId, channel::Kind, inbound::Inbound,
+    ChannelId, ConversationId, CustomerId, TenantCtx, TenantId,
+    channel::Kind,
+    customer::Sender,
+    inbound::{Content, Inbound},
 };
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
 
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, channels::parse_kind, milliseconds};
 
 /// A message on its way in, its conversation already known.
 #[derive(Debug, Clone)]
@@ -61,47 +67,347 @@ pub struct Claim {
 
 /// Stores messages of any tenants in one transaction (a definer function with the tenant inside each row).
 /// A row the database refuses does not fail the others: the batch is retried by halves.
+///
+/// `NotFound` for a message whose conversation does not exist. An error of the whole call means that the database
+/// is away; every message may be appended again, for what is there already counts as a duplicate.
 pub async fn append(
-    _store: &Store,
-    _messages: &[NewMessage],
+    store: &Store,
+    messages: &[NewMessage],
 ) -> Result<Vec<Result<Appended, StoreError>>, StoreError> {
-    unimplemented!()
+    let mut lease = store.lease().await?;
+    let mut results: Vec<Option<Result<Appended, StoreError>>> = messages.iter().map(|_| None).collect();
+    // Ranges still to be stored, the first one on top.
+    let mut open = vec![(0, messages.len(), false)];
+    while let Some((from, to, again)) = open.pop() {
+        if from == to {
+            continue;
+        }
+        match append_batch(&mut lease, &messages[from..to]).await {
+            Ok(appended) => {
+                for (slot, result) in results[from..to].iter_mut().zip(appended) {
+                    *slot = Some(result);
+                }
+            }
+            Err(error @ StoreError::Unavailable { .. }) => return Err(error),
+            // The same message came by another batch at the same moment: now it can be seen.
+            Err(StoreError::Conflict { .. }) if !again => open.push((from, to, true)),
+            Err(error) if to - from == 1 => results[from] = Some(Err(error)),
+            Err(_) => {
+                let middle = from + (to - from) / 2;
+                open.push((middle, to, false));
+                open.push((from, middle, false));
+            }
+        }
+    }
+    lease.done();
+    let unanswered = || Err(StoreError::Corrupt("a message was neither stored nor refused".into()));
+    Ok(results.into_iter().map(|result| result.unwrap_or_else(unanswered)).collect())
 }
+
+async fn append_batch(
+    connection: &mut sqlx::PgConnection,
+    messages: &[NewMessage],
+) -> Result<Vec<Result<Appended, StoreError>>, StoreError> {
+    let mut batch = Batch::default();
+    for message in messages {
+        batch.add(message)?;
+    }
+    let rows = sqlx::query!(
+        r#"select seq, stored as "stored!"
+           from inbox_append($1, $2, $3, $4, $5, $6, $7, $8::text[], $9::text[])"#,
+        &batch.tenants,
+        &batch.conversations,
+        &batch.channels,
+        &batch.provider_message_ids as &[&str],
+        &batch.kinds,
+        &batch.sent_at,
+        &batch.payloads,
+        &batch.mark_ids as &[Option<&str>],
+        &batch.mark_values as &[Option<&str>],
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(StoreError::around_commit)?;
+    Ok(rows
+        .into_iter()
+        .map(|row| match (row.seq, row.stored) {
+            (Some(seq), true) => Ok(Appended::Stored { seq }),
+            (Some(seq), false) => Ok(Appended::Duplicate { seq }),
+            (None, _) => Err(StoreError::NotFound),
+        })
+        .collect())
+}
+
+/// Messages as columns.
+#[derive(Default)]
+struct Batch<'a> {
+    tenants: Vec<Uuid>,
+    conversations: Vec<Uuid>,
+    channels: Vec<Uuid>,
+    provider_message_ids: Vec<&'a str>,
+    kinds: Vec<String>,
+    sent_at: Vec<DateTime<Utc>>,
+    payloads: Vec<String>,
+    mark_ids: Vec<Option<&'a str>>,
+    mark_values: Vec<Option<&'a str>>,
+}
+
+impl<'a> Batch<'a> {
+    fn add(&mut self, new: &'a NewMessage) -> Result<(), StoreError> {
+        let (mark_id, mark_value) = mark(&new.message.content);
+        self.tenants.push(new.tenant_id.as_uuid());
+        self.conversations.push(new.conversation_id.as_uuid());
+        self.channels.push(new.channel_id.as_uuid());
+        self.provider_message_ids.push(&new.message.provider_message_id);
+        self.kinds.push(kind(&new.message.content).to_owned());
+        self.sent_at.push(new.message.sent_at);
+        self.payloads.push(serde_json::to_string(&new.message)?);
+        self.mark_ids.push(mark_id);
+        self.mark_values.push(mark_value);
+        Ok(())
+    }
+}
+
+/// What a message says about an earlier one: its id, and the emoji or the new words.
+fn mark(content: &Content) -> (Option<&str>, Option<&str>) {
+    match content {
+        // An empty emoji occurs in the wild and takes the reaction away too.
+        Content::Reaction { message_id, emoji } => {
+            (Some(message_id), emoji.as_deref().filter(|emoji| !emoji.is_empty()))
+        }
+        Content::Edit { message_id, text } => (Some(message_id), text.as_deref()),
+        Content::Revoke { message_id } => (Some(message_id), None),
+        _ => (None, None),
+    }
+}
+
+/// The word for a content's kind, as its JSON has it.
+fn kind(content: &Content) -> &'static str {
+    match content {
+        Content::Text { .. } => "text",
+        Content::Media(_) => "media",
+        Content::Location { .. } => "location",
+        Content::Contacts { .. } => "contacts",
+        Content::Choice { .. } => "choice",
+        Content::Form { .. } => "form",
+        Content::Cart { .. } => "cart",
+        Content::Reaction { .. } => "reaction",
+        Content::Edit { .. } => "edit",
+        Content::Revoke { .. } => "revoke",
+        Content::Welcome => "welcome",
+        Content::Unsupported { .. } => "unsupported",
+        Content::Unknown { .. } => "unknown",
+    }
+}
+
 /// Takes (or keeps) the lease of a conversation and returns what is pending; `None` when another live node has it.
-/// A fresh lease raises the epoch. Database clock only.
+/// A fresh lease raises the epoch. Database clock only. While more than half of an own lease is left, claiming
+/// again writes nothing.
+///
+/// Messages that were edited since come with their new words; one that was taken back comes as a `Revoke` of itself,
+/// which asks for no answer.
 pub async fn claim(
-    _store: &Store,
-    _ctx: &TenantCtx,
-    _id: ConversationId,
-    _node: &str,
-    _lease: Duration,
-    _limit: i64,
+    store: &Store,
+    ctx: &TenantCtx,
+    id: ConversationId,
+    node: &str,
+    lease: Duration,
+    limit: i64,
 ) -> Result<Option<Claim>, StoreError> {
-    unimplemented!()
+    let mut connection = store.lease().await?;
+    let row = sqlx::query!(
+        r#"select epoch as "epoch!", acked_seq as "acked_seq!", attempts as "attempts!", channel_id as "channel_id!",
+                  channel as "channel!", customer_id as "customer_id!", handed_off as "handed_off!",
+                  opted_out as "opted_out!", customer_name, phone, user_id, messages
+           from conversation_claim($1, $2, $3, $4, $5)"#,
+        ctx.tenant_id.as_uuid(),
+        id.as_uuid(),
+        node,
+        milliseconds(lease),
+        limit,
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    connection.done();
+    let Some(row) = row else { return Ok(None) };
+    let pending: Vec<Pending> = row.messages.map(serde_json::from_value).transpose()?.unwrap_or_default();
+    Ok(Some(Claim {
+        tenant_id: ctx.tenant_id,
+        conversation_id: id,
+        channel_id: ChannelId::from_uuid(row.channel_id),
+        channel: parse_kind(&row.channel)?,
+        customer_id: CustomerId::from_uuid(row.customer_id),
+        epoch: row.epoch,
+        acked_seq: row.acked_seq,
+        messages: pending.into_iter().map(StoredMessage::from).collect(),
+        attempts: row.attempts,
+        handed_off: row.handed_off,
+        opted_out: row.opted_out,
+        customer_name: row.customer_name,
+        phone: row.phone,
+        user_id: row.user_id,
+    }))
 }
+
+/// A waiting message with what was said about it since.
+#[derive(Deserialize)]
+struct Pending {
+    seq: i64,
+    payload: Value,
+    received_at: DateTime<Utc>,
+    edited: bool,
+    edit: Option<String>,
+    revoked: bool,
+}
+
+impl From<Pending> for StoredMessage {
+    fn from(pending: Pending) -> Self {
+        let Pending { seq, payload, received_at, edited, edit, revoked } = pending;
+        let mut message = read_payload(payload, received_at);
+        if revoked {
+            message.content = Content::Revoke { message_id: message.provider_message_id.clone() };
+        } else if edited {
+            rewrite(&mut message.content, edit);
+        }
+        Self { seq, message, received_at }
+    }
+}
+
+/// A payload that no longer reads as a message must not stop its conversation: it is passed on raw.
+pub(crate) fn read_payload(payload: Value, received_at: DateTime<Utc>) -> Inbound {
+    Inbound::deserialize(&payload).unwrap_or_else(|_| Inbound {
+        provider_message_id: payload["provider_message_id"].as_str().unwrap_or_default().to_owned(),
+        sender: Sender::default(),
+        sent_at: received_at,
+        content: Content::Unknown { type_name: "unreadable".into(), raw: payload },
+        reply_to: None,
+        product: None,
+        referral: None,
+    })
+}
+
+fn rewrite(content: &mut Content, words: Option<String>) {
+    match (content, words) {
+        (Content::Text { text }, Some(words)) => *text = words,
+        (Content::Media(media), words) => media.caption = words,
+        _ => {}
+    }
+}
+
 /// Gives a lease back, if it is still ours.
 pub async fn release(
-    _store: &Store,
-    _ctx: &TenantCtx,
-    _id: ConversationId,
-    _epoch: i64,
+    store: &Store,
+    ctx: &TenantCtx,
+    id: ConversationId,
+    epoch: i64,
 ) -> Result<(), StoreError> {
-    unimplemented!()
+    let mut connection = store.lease().await?;
+    sqlx::query_scalar!(
+        "select conversation_release($1, $2, $3)",
+        ctx.tenant_id.as_uuid(),
+        id.as_uuid(),
+        epoch,
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    connection.done();
+    Ok(())
 }
+
 /// Extends leases; returns those that were lost.
 pub async fn renew(
-    _store: &Store,
-    _node: &str,
-    _lease: Duration,
-    _held: &[(TenantId, ConversationId, i64)],
+    store: &Store,
+    node: &str,
+    lease: Duration,
+    held: &[(TenantId, ConversationId, i64)],
 ) -> Result<Vec<ConversationId>, StoreError> {
-    unimplemented!()
+    if held.is_empty() {
+        return Ok(Vec::new());
+    }
+    let tenants: Vec<Uuid> = held.iter().map(|(tenant, _, _)| tenant.as_uuid()).collect();
+    let conversations: Vec<Uuid> = held.iter().map(|(_, conversation, _)| conversation.as_uuid()).collect();
+    let epochs: Vec<i64> = held.iter().map(|(_, _, epoch)| *epoch).collect();
+    let mut connection = store.lease().await?;
+    let lost = sqlx::query_scalar!(
+        r#"select conversation_renew($1, $2, $3, $4, $5) as "conversation_id!""#,
+        node,
+        milliseconds(lease),
+        &tenants,
+        &conversations,
+        &epochs,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    connection.done();
+    Ok(lost.into_iter().map(ConversationId::from_uuid).collect())
 }
-/// Conversations with pending messages, due, and in nobody's hands: the truth behind lost rings.
+
+/// Conversations with pending messages, due, and in nobody's hands: the truth behind lost rings. Shops take turns.
 pub async fn due(
-    _store: &Store,
+    store: &Store,
     _node: &str,
-    _limit: i64,
+    limit: i64,
 ) -> Result<Vec<(TenantId, ConversationId)>, StoreError> {
-    unimplemented!()
+    let mut connection = store.lease().await?;
+    let rows = sqlx::query!(
+        r#"select tenant_id as "tenant_id!", conversation_id as "conversation_id!" from conversation_due($1)"#,
+        limit,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    connection.done();
+    Ok(rows
+        .into_iter()
+        .map(|row| (TenantId::from_uuid(row.tenant_id), ConversationId::from_uuid(row.conversation_id)))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pending(payload: Value, edited: bool, edit: Option<&str>, revoked: bool) -> StoredMessage {
+        Pending { seq: 1, payload, received_at: Utc::now(), edited, edit: edit.map(str::to_owned), revoked }.into()
+    }
+
+    fn text(words: &str) -> Value {
+        serde_json::json!({
+            "provider_message_id": "wamid.1", "sender": {"phone": "5511900000001"},
+            "sent_at": "2026-11-06T14:00:00Z", "content": {"kind": "text", "text": words},
+        })
+    }
+
+    #[test]
+    fn an_edited_message_is_read_with_its_new_words() {
+        let message = pending(text("tem 38?"), true, Some("tem 39?"), false).message;
+        assert_eq!(message.content.words(), Some("tem 39?"));
+    }
+
+    #[test]
+    fn a_message_taken_back_asks_for_no_answer() {
+        let message = pending(text("deixa"), false, None, true).message;
+        assert!(!message.content.starts_turn());
+    }
+
+    #[test]
+    fn a_payload_nobody_understands_is_passed_on_raw() {
+        let message = pending(serde_json::json!({"provider_message_id": "x", "content": 7}), false, None, false).message;
+        assert_eq!(message.provider_message_id, "x");
+        assert!(matches!(message.content, Content::Unknown { .. }));
+    }
+
+    #[test]
+    fn the_word_of_a_kind_is_the_one_in_its_json() {
+        let contents = [
+            Content::Text { text: String::new() },
+            Content::Welcome,
+            Content::Revoke { message_id: String::new() },
+            Content::Reaction { message_id: String::new(), emoji: None },
+            Content::Unknown { type_name: String::new(), raw: Value::Null },
+            Content::Contacts { cards: Vec::new() },
+        ];
+        for content in contents {
+            assert_eq!(serde_json::to_value(&content).unwrap()["kind"], kind(&content));
+        }
+    }
 }

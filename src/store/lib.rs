@@ -11,10 +11,13 @@ pub mod channels;
 pub mod conversations;
 pub mod customers;
 pub mod dead_letters;
+mod dsn;
 pub mod error;
+pub mod failpoint;
 pub mod events;
 pub mod idempotency;
 pub mod inbox;
+pub mod keyring;
 pub mod knowledge;
 pub mod outbox;
 pub mod tenants;
@@ -22,4 +25,10 @@ pub mod turns;
 pub mod tx;
 
 pub use error::{Outcome, StoreError};
-pub use tx::{Store, TenantTx};
+pub use keyring::Keyring;
+pub use tx::{ConnectOptions, Store, TenantTx};
+
+/// A duration as the SQL functions take it; saturates at the end of time.
+pub(crate) fn milliseconds(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use balcao_domain::{ConversationId, OutboxId, TenantCtx, TurnId, delivery, turn::Outcome};
+use balcao_domain::{
+    ConversationId, OutboxId, TenantCtx, TurnId, delivery,
+    turn::{Action, Outcome},
+};
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
-use crate::{Store, StoreError, TenantTx, inbox::Claim};
+use crate::{Store, StoreError, TenantTx, inbox::Claim, milliseconds, outbox::parse_state};
 
 /// A message to send, as its channel rendered it.
 #[derive(Debug, Clone)]
@@ -52,37 +56,164 @@ pub struct RecordedTurn {
 }
 
 /// Writes the turn, its replies, its action (hand-off, opt-out) and events, and marks its messages done; or nothing.
+///
+/// Repeating a commit whose answer was lost is harmless: it finds its turn written and says `Yes`. A turn that would
+/// speak while a person has taken the conversation over since the claim is `Fenced` too.
 pub async fn commit(
-    _store: &Store,
-    _ctx: &TenantCtx,
-    _claim: &Claim,
-    _turn: &NewTurn,
+    store: &Store,
+    ctx: &TenantCtx,
+    claim: &Claim,
+    turn: &NewTurn,
 ) -> Result<Committed, StoreError> {
-    unimplemented!()
+    let (action, action_reason) = action_words(&turn.outcome.action);
+    let ids: Vec<Uuid> = turn.outgoing.iter().map(|out| out.outbox_id.as_uuid()).collect();
+    let kinds: Vec<String> = turn.outgoing.iter().map(|out| out.kind.clone()).collect();
+    let texts: Vec<String> = turn.outgoing.iter().map(|out| out.text.clone()).collect();
+    let bodies: Vec<String> = turn.outgoing.iter().map(|out| out.body.to_string()).collect();
+    let mut lease = store.lease().await?;
+    let written = sqlx::query_scalar!(
+        r#"select turn_commit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) as "written!""#,
+        ctx.tenant_id.as_uuid(),
+        claim.conversation_id.as_uuid(),
+        claim.epoch,
+        claim.handed_off,
+        turn.turn_id.as_uuid(),
+        turn.first_seq,
+        turn.last_seq,
+        turn.outcome.path.as_str(),
+        turn.outcome.reason.as_str(),
+        serde_json::to_value(&turn.outcome)?,
+        turn.started_at,
+        action,
+        action_reason,
+        &ids,
+        &kinds,
+        &texts,
+        &bodies,
+    )
+    .fetch_one(&mut *lease)
+    .await
+    .map_err(StoreError::around_commit)?;
+    lease.done();
+    Ok(if written { Committed::Yes } else { Committed::Fenced })
 }
+
+fn action_words(action: &Action) -> (&'static str, Option<&str>) {
+    match action {
+        Action::Continue => ("continue", None),
+        Action::HandOff { reason } => ("hand_off", Some(reason)),
+        Action::End => ("end", None),
+        Action::OptOut => ("opt_out", None),
+        Action::OptIn => ("opt_in", None),
+    }
+}
+
 /// Notes that a turn failed; the messages are due again after `backoff`. Returns the number of failures. Fenced: `None`.
 pub async fn fail(
-    _store: &Store,
-    _ctx: &TenantCtx,
-    _claim: &Claim,
-    _error: &str,
-    _backoff: Duration,
+    store: &Store,
+    ctx: &TenantCtx,
+    claim: &Claim,
+    error: &str,
+    backoff: Duration,
 ) -> Result<Option<i32>, StoreError> {
-    unimplemented!()
+    let mut lease = store.lease().await?;
+    let attempts = sqlx::query_scalar!(
+        "select turn_fail($1, $2, $3, $4, $5)",
+        ctx.tenant_id.as_uuid(),
+        claim.conversation_id.as_uuid(),
+        claim.epoch,
+        error,
+        milliseconds(backoff),
+    )
+    .fetch_one(&mut *lease)
+    .await
+    .map_err(StoreError::around_commit)?;
+    lease.done();
+    Ok(attempts)
 }
+
 /// One turn.
-pub async fn get(_tx: &mut TenantTx, _id: TurnId) -> Result<RecordedTurn, StoreError> {
-    unimplemented!()
+pub async fn get(tx: &mut TenantTx, id: TurnId) -> Result<RecordedTurn, StoreError> {
+    let tenant_id = tx.tenant_id().as_uuid();
+    sqlx::query_as!(
+        Row,
+        r#"select t.turn_id, t.conversation_id, t.first_seq, t.last_seq, t.outcome, t.started_at, t.committed_at,
+                  array(select o.state from outbox o
+                        where o.tenant_id = t.tenant_id and o.turn_id = t.turn_id order by o.seq) as "deliveries!"
+           from turn t
+           where t.tenant_id = $1 and t.turn_id = $2"#,
+        tenant_id,
+        id.as_uuid(),
+    )
+    .fetch_one(tx.conn())
+    .await?
+    .try_into()
 }
+
 /// The turn that answered message `seq`, once there is one.
 pub async fn covering(
-    _tx: &mut TenantTx,
-    _conversation: ConversationId,
-    _seq: i64,
+    tx: &mut TenantTx,
+    conversation: ConversationId,
+    seq: i64,
 ) -> Result<Option<RecordedTurn>, StoreError> {
-    unimplemented!()
+    let tenant_id = tx.tenant_id().as_uuid();
+    sqlx::query_as!(
+        Row,
+        r#"select t.turn_id, t.conversation_id, t.first_seq, t.last_seq, t.outcome, t.started_at, t.committed_at,
+                  array(select o.state from outbox o
+                        where o.tenant_id = t.tenant_id and o.turn_id = t.turn_id order by o.seq) as "deliveries!"
+           from (select * from turn
+                 where tenant_id = $1 and conversation_id = $2 and last_seq >= $3
+                 order by last_seq limit 1) t
+           where t.first_seq <= $3"#,
+        tenant_id,
+        conversation.as_uuid(),
+        seq,
+    )
+    .fetch_optional(tx.conn())
+    .await?
+    .map(RecordedTurn::try_from)
+    .transpose()
 }
+
 /// Turns on the model path since midnight UTC.
-pub async fn model_turns_today(_tx: &mut TenantTx) -> Result<u32, StoreError> {
-    unimplemented!()
+pub async fn model_turns_today(tx: &mut TenantTx) -> Result<u32, StoreError> {
+    let tenant_id = tx.tenant_id().as_uuid();
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from turn
+           where tenant_id = $1 and path = 'model'
+             and committed_at >= date_trunc('day', now() at time zone 'utc') at time zone 'utc'"#,
+        tenant_id,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+struct Row {
+    turn_id: Uuid,
+    conversation_id: Uuid,
+    first_seq: i64,
+    last_seq: i64,
+    outcome: serde_json::Value,
+    started_at: DateTime<Utc>,
+    committed_at: DateTime<Utc>,
+    deliveries: Vec<String>,
+}
+
+impl TryFrom<Row> for RecordedTurn {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            turn_id: TurnId::from_uuid(row.turn_id),
+            conversation_id: ConversationId::from_uuid(row.conversation_id),
+            first_seq: row.first_seq,
+            last_seq: row.last_seq,
+            outcome: serde_json::from_value(row.outcome)?,
+            started_at: row.started_at,
+            committed_at: row.committed_at,
+            deliveries: row.deliveries.iter().map(|word| parse_state(word)).collect::<Result<_, _>>()?,
+        })
+    }
 }
