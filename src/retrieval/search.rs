@@ -5,7 +5,7 @@ use balcao_domain::{DocumentId, Language, PassageId, TenantCtx, turn::Stage};
 use serde::Serialize;
 
 /// A question.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SearchRequest {
     /// As the customer typed it.
     pub query: String,

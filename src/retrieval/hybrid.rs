@@ -1,0 +1,261 @@
+//! Search: what the words find and what the meaning finds, fused.
+//!
+//! The walk: read the question (follow-ups get what they refer to) → look into the cache of whole results, which
+//! the index version keeps honest → lexical search and the question's vector at the same time → vector search →
+//! fuse → fetch → make readable → say how sure we are. Without the embedding model the words alone decide, and the
+//! result says so.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use balcao_domain::{Language, TenantCtx, TenantId, turn::Stage};
+use balcao_llm::{EmbedError, Embedder};
+use balcao_store::{Store, StoreError, knowledge};
+use moka::future::Cache;
+
+use crate::{
+    Hit, SearchError, SearchRequest, SearchResult, Searcher, confidence,
+    fusion::{self, Candidate},
+    query::Query,
+    readable::{self, RankedPassage},
+};
+
+/// Candidates each side gives; scores are scaled over them.
+const DEPTH: usize = 100;
+
+/// The share of the words in the fused score. Half and half was at or near the best on every development set.
+pub const LEXICAL_WEIGHT: f32 = 0.5;
+
+/// What a passage in the language asked for gains over one in another, in units of the fused score: it decides
+/// between translations of the same page and little else.
+const LANGUAGE_BONUS: f32 = 0.05;
+
+/// Passages one search may ask for.
+const MAX_LIMIT: usize = 100;
+
+/// Question vectors kept (1.5 kB each) and whole results (some 10 kB each).
+const QUERY_VECTORS: u64 = 10_000;
+const RESULTS: u64 = 2_000;
+/// A result nobody asked for again is forgotten.
+const RESULT_IDLE: Duration = Duration::from_secs(10 * 60);
+
+/// Search over the store. Cheap to clone; clones share their caches.
+#[derive(Clone)]
+pub struct HybridSearcher {
+    store: Store,
+    embedder: Arc<dyn Embedder>,
+    vectors: Cache<String, Arc<Vec<f32>>>,
+    results: Cache<(TenantId, i64, SearchRequest), Arc<SearchResult>>,
+}
+
+/// The rankings of one question before anything is left out: for measuring and explaining.
+#[derive(Debug, Clone, Default)]
+pub struct Ranking {
+    /// Best first.
+    pub candidates: Vec<Candidate>,
+    /// The vector side was away.
+    pub degraded: bool,
+    /// How long each stage took.
+    pub stages: Vec<Stage>,
+}
+
+impl HybridSearcher {
+    /// A searcher over what `store` has, with vectors of `embedder`'s model.
+    pub fn new(store: Store, embedder: Arc<dyn Embedder>) -> Self {
+        Self {
+            store,
+            embedder,
+            vectors: Cache::new(QUERY_VECTORS),
+            results: Cache::builder().max_capacity(RESULTS).time_to_idle(RESULT_IDLE).build(),
+        }
+    }
+
+    /// Ranks passages for a question as both sides see it, deeper than a reader needs.
+    pub async fn rank(
+        &self,
+        ctx: &TenantCtx,
+        query: &Query,
+        collection: Option<&str>,
+        lexical_weight: f32,
+    ) -> Result<Ranking, StoreError> {
+        let mut stages = Stages::default();
+        let (lexical, vector) = tokio::join!(
+            timed(self.by_words(ctx, query, collection)),
+            timed(self.question_vector(&query.text)),
+        );
+        stages.push("search.lexical", lexical.1);
+        stages.push("search.embed", vector.1);
+        let lexical = lexical.0?;
+        let by_vector = match vector.0 {
+            Ok(vector) => {
+                let (found, took) = timed(self.by_meaning(ctx, &vector, collection)).await;
+                stages.push("search.vector", took);
+                Some(found?)
+            }
+            Err(error) => {
+                tracing::warn!(tenant.id = %ctx.tenant_id, %error, "searching by words only");
+                metrics::counter!("balcao_search_degraded_total").increment(1);
+                None
+            }
+        };
+        let weight = if by_vector.is_some() { lexical_weight } else { 1.0 };
+        let candidates = fusion::fuse(&lexical, by_vector.as_deref().unwrap_or(&[]), weight);
+        Ok(Ranking { candidates, degraded: by_vector.is_none(), stages: stages.0 })
+    }
+
+    async fn by_words(
+        &self,
+        ctx: &TenantCtx,
+        query: &Query,
+        collection: Option<&str>,
+    ) -> Result<Vec<knowledge::Ranked>, StoreError> {
+        let mut tx = self.store.tenant_tx(ctx).await?;
+        let found =
+            knowledge::search::lexical(&mut tx, &query.lexical_text(), collection, DEPTH as i32).await?;
+        tx.commit().await?;
+        Ok(found)
+    }
+
+    async fn by_meaning(
+        &self,
+        ctx: &TenantCtx,
+        vector: &[f32],
+        collection: Option<&str>,
+    ) -> Result<Vec<knowledge::Ranked>, StoreError> {
+        let model = self.embedder.model_id();
+        let mut tx = self.store.tenant_tx(ctx).await?;
+        let found = knowledge::search::vector(&mut tx, vector, model, collection, DEPTH as i64).await?;
+        tx.commit().await?;
+        Ok(found)
+    }
+
+    /// The vector of a question, from the cache where it was asked before. Equal questions at the same time are
+    /// embedded once.
+    async fn question_vector(&self, text: &str) -> Result<Arc<Vec<f32>>, Arc<EmbedError>> {
+        let entry = self
+            .vectors
+            .entry_by_ref(text)
+            .or_try_insert_with(async { self.embedder.embed_query(text).await.map(Arc::new) })
+            .await;
+        count_cache("query_vector", entry.as_ref().is_ok_and(|entry| !entry.is_fresh()));
+        entry.map(moka::Entry::into_value)
+    }
+
+    async fn version(&self, ctx: &TenantCtx) -> Result<i64, StoreError> {
+        let mut tx = self.store.tenant_tx(ctx).await?;
+        let version = knowledge::documents::version(&mut tx).await?;
+        tx.commit().await?;
+        Ok(version)
+    }
+
+    async fn find(&self, ctx: &TenantCtx, request: &SearchRequest) -> Result<SearchResult, StoreError> {
+        let query = Query::read(&request.query, &request.previous);
+        if query.is_empty() || request.limit == 0 {
+            return Ok(SearchResult { query: query.text, ..SearchResult::default() });
+        }
+        let mut ranking = self.rank(ctx, &query, request.collection.as_deref(), LEXICAL_WEIGHT).await?;
+        let started = Instant::now();
+        let confidence_basis = confidence::basis(&ranking.candidates);
+        let ranked = self.passages(ctx, &ranking.candidates, request).await?;
+        let confidence = confidence::of(&query, confidence_basis, &ranked, ranking.degraded);
+        let hits = readable::pieces(ranked, request.limit.min(MAX_LIMIT)).into_iter().map(hit).collect();
+        let mut stages = Stages(std::mem::take(&mut ranking.stages));
+        stages.push("search.read", started.elapsed());
+        Ok(SearchResult { hits, confidence, query: query.text, stages: stages.0, degraded: ranking.degraded })
+    }
+
+    /// The best candidates with their texts: a few more than asked for, since some will be joined or left out.
+    async fn passages(
+        &self,
+        ctx: &TenantCtx,
+        candidates: &[Candidate],
+        request: &SearchRequest,
+    ) -> Result<Vec<RankedPassage<Candidate>>, StoreError> {
+        let wanted = request.limit.min(MAX_LIMIT) * 3 + 10;
+        let ids: Vec<_> = candidates.iter().take(wanted).map(|candidate| candidate.passage_id).collect();
+        let mut tx = self.store.tenant_tx(ctx).await?;
+        let fetched = knowledge::search::fetch(&mut tx, &ids).await?;
+        tx.commit().await?;
+        let mut texts: HashMap<_, _> =
+            fetched.into_iter().map(|passage| (passage.passage_id, passage)).collect();
+        let mut ranked: Vec<_> = candidates
+            .iter()
+            .filter_map(|scores| {
+                let passage = texts.remove(&scores.passage_id)?;
+                Some(RankedPassage { passage, scores: *scores })
+            })
+            .collect();
+        if let Some(language) = request.language {
+            prefer(&mut ranked, language);
+        }
+        Ok(ranked)
+    }
+}
+
+/// Moves passages of a language up by [`LANGUAGE_BONUS`].
+fn prefer(ranked: &mut [RankedPassage<Candidate>], language: Language) {
+    for entry in ranked.iter_mut().filter(|entry| entry.passage.language == language.code()) {
+        entry.scores.score = (entry.scores.score + LANGUAGE_BONUS).min(1.0);
+    }
+    ranked.sort_by(|a, b| b.scores.score.total_cmp(&a.scores.score));
+}
+
+fn hit(piece: RankedPassage<Candidate>) -> Hit {
+    let RankedPassage { passage, scores } = piece;
+    Hit {
+        passage_id: passage.passage_id,
+        document_id: passage.document_id,
+        title: passage.title,
+        source: passage.uri,
+        headings: passage.headings,
+        text: passage.text,
+        score: scores.score,
+        vector_score: scores.vector,
+        lexical_score: scores.lexical,
+    }
+}
+
+#[async_trait]
+impl Searcher for HybridSearcher {
+    async fn search(&self, ctx: &TenantCtx, request: &SearchRequest) -> Result<SearchResult, SearchError> {
+        let store_error = |error: StoreError| SearchError::Store(error.to_string());
+        let version = self.version(ctx).await.map_err(store_error)?;
+        let key = (ctx.tenant_id, version, request.clone());
+        if let Some(known) = self.results.get(&key).await {
+            count_cache("result", true);
+            return Ok((*known).clone());
+        }
+        count_cache("result", false);
+        let result = self.find(ctx, request).await.map_err(store_error)?;
+        // What was found while the model was away is not what should be found once it is back.
+        if !result.degraded {
+            self.results.insert(key, Arc::new(result.clone())).await;
+        }
+        Ok(result)
+    }
+}
+
+fn count_cache(cache: &'static str, hit: bool) {
+    let outcome = if hit { "hit" } else { "miss" };
+    metrics::counter!("balcao_search_cache_total", "cache" => cache, "outcome" => outcome).increment(1);
+}
+
+#[derive(Default)]
+struct Stages(Vec<Stage>);
+
+impl Stages {
+    fn push(&mut self, name: &str, took: Duration) {
+        let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.0.push(Stage { name: name.to_owned(), duration_us });
+    }
+}
+
+async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
+    let started = Instant::now();
+    let done = work.await;
+    (done, started.elapsed())
+}
