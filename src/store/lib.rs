@@ -8,6 +8,7 @@
 
 pub mod api_keys;
 pub mod channels;
+pub mod check;
 pub mod conversations;
 pub mod customers;
 pub mod dead_letters;
@@ -19,7 +20,9 @@ pub mod idempotency;
 pub mod inbox;
 pub mod keyring;
 pub mod knowledge;
+pub mod migrate;
 pub mod outbox;
+mod scram;
 pub mod tenants;
 pub mod turns;
 pub mod tx;
