@@ -1,0 +1,15 @@
+//! The routes, one file a noun.
+
+pub mod breakers;
+pub mod conversations;
+pub mod dead_letters;
+pub mod demo;
+pub mod documents;
+pub mod events;
+pub mod health;
+pub mod keys;
+pub mod messages;
+pub mod openai;
+pub mod search;
+pub mod turns;
+pub mod webhook;
