@@ -135,9 +135,11 @@ pub trait LanguageModel: Send + Sync {
     fn name(&self) -> &str;
 
     /// Sends one request; `on_text` hears the words as they arrive, the result holds them all.
+    /// (`for<'t>` is spelled out because `async_trait` would give an elided lifetime a name of its own, and no
+    /// adapter could then pass on words it has just put together.)
     async fn chat(
         &self,
         request: &ChatRequest,
-        on_text: &mut (dyn FnMut(&str) + Send),
+        on_text: &mut (dyn for<'t> FnMut(&'t str) + Send),
     ) -> Result<ChatResponse, LlmError>;
 }

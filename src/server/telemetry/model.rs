@@ -22,7 +22,7 @@ impl LanguageModel for Traced {
     async fn chat(
         &self,
         request: &ChatRequest,
-        on_text: &mut (dyn FnMut(&str) + Send),
+        on_text: &mut (dyn for<'t> FnMut(&'t str) + Send),
     ) -> Result<ChatResponse, LlmError> {
         let span = span(self.name(), request);
         let answer = self.0.chat(request, on_text).instrument(span.clone()).await;
