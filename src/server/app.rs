@@ -4,15 +4,13 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 
 use balcao_actors::System;
 use balcao_domain::Language;
-use balcao_retrieval::Searcher;
+use balcao_retrieval::{Ingestor, Searcher};
 use balcao_store::Store;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    auth::KeyRing, documents::Documents, limits::Limits, people::People, routes::webhook::accounts::Accounts,
-};
+use crate::{auth::KeyRing, limits::Limits, people::People, routes::webhook::accounts::Accounts};
 
 /// What an [`App`] is made of.
 pub struct Parts {
@@ -22,8 +20,8 @@ pub struct Parts {
     pub system: System,
     /// Search over a shop's passages.
     pub searcher: Arc<dyn Searcher>,
-    /// A shop's documents.
-    pub documents: Arc<dyn Documents>,
+    /// Takes documents in.
+    pub ingestor: Ingestor,
     /// Renders `/metrics`. See [`crate::telemetry::metrics_recorder`].
     pub metrics: PrometheusHandle,
     /// What may be tuned.
@@ -64,7 +62,7 @@ impl Default for ServerSettings {
             burst: 200,
             webhook_body_bytes: 4 * 1024 * 1024,
             api_body_bytes: 1024 * 1024,
-            document_body_bytes: 16 * 1024 * 1024,
+            document_body_bytes: 8 * 1024 * 1024,
             answer_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(60),
             cors_origins: Vec::new(),

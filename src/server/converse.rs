@@ -39,8 +39,8 @@ pub struct Saying {
     pub conversation: String,
     /// The caller's own id of the message: saying it twice is saying it once.
     pub message_id: String,
-    /// The words.
-    pub text: String,
+    /// What is said.
+    pub content: Content,
 }
 
 /// What a listener hears, in this order and ending with `Answer`.
@@ -134,7 +134,7 @@ async fn store(
             provider_message_id: format!("{}:{}", saying.conversation, saying.message_id),
             sender: sender.clone(),
             sent_at: Utc::now(),
-            content: Content::Text { text: saying.text.clone() },
+            content: saying.content.clone(),
             reply_to: None,
             product: None,
             referral: None,

@@ -11,7 +11,6 @@
 pub mod app;
 pub mod auth;
 pub mod converse;
-pub mod documents;
 pub mod error;
 pub mod extract;
 pub mod idempotency;
@@ -24,7 +23,6 @@ pub mod serve;
 pub mod telemetry;
 
 pub use app::{App, DemoShop, Parts, ServerSettings};
-pub use documents::{DocumentError, DocumentView, Documents, NewDocument, StoredDocument};
 pub use error::ApiError;
 pub use router::router;
 pub use serve::serve;

@@ -6,35 +6,84 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::Response,
 };
-use balcao_domain::{DocumentId, Language, text};
-use bytes::Bytes;
+use balcao_domain::{DocumentId, text};
+use balcao_retrieval::{MediaType, NewDocument, ingest::DEFAULT_COLLECTION};
+use balcao_store::knowledge;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use sha2::{Digest, Sha256};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     ApiError, App,
     auth::{Caller, Ingest},
-    documents::{DocumentError, DocumentView, NewDocument, StoredDocument},
-    error::Problem,
+    error::{Missing, Problem},
     extract::{Json, PageQuery, Path, Query},
     idempotency,
 };
 
-/// The longest name of a document, in characters.
-const URI_MAX: usize = 1_000;
+/// The longest name of a document or a collection, in characters.
+const NAME_MAX: usize = 500;
 
-impl From<DocumentError> for ApiError {
-    fn from(error: DocumentError) -> Self {
-        match error {
-            DocumentError::Unreadable(why) => Self::Invalid(why),
-            DocumentError::UnsupportedType(_) => Self::UnsupportedMediaType(error.to_string()),
-            DocumentError::NotFound => Self::NotFound("document"),
-            DocumentError::Unavailable(why) => {
-                tracing::error!(error = why, "documents cannot be indexed");
-                Self::Unavailable
-            }
+/// A document, as it may be listed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DocumentView {
+    /// Its id.
+    #[schema(value_type = String, example = "doc_0190a1b2c3d47e5f8a9b0c1d2e3f4a5b")]
+    pub document_id: DocumentId,
+    /// The collection it belongs to.
+    pub collection: String,
+    /// What it is known by within its collection.
+    pub uri: String,
+    /// Its title.
+    pub title: String,
+    /// Its language, as it was found out.
+    pub language: String,
+    /// Its MIME type.
+    pub media_type: String,
+    /// Its length as it came.
+    pub bytes: i64,
+    /// Passages it has.
+    pub passages: i32,
+    /// `ready`, or `lexical` while it is found by its words only.
+    #[schema(value_type = String)]
+    pub status: knowledge::Status,
+    /// When it came.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl From<knowledge::Document> for DocumentView {
+    fn from(document: knowledge::Document) -> Self {
+        Self {
+            document_id: document.document_id,
+            collection: document.collection,
+            uri: document.uri,
+            title: document.title,
+            language: document.language,
+            media_type: document.media_type,
+            bytes: document.bytes,
+            passages: document.passages,
+            status: document.status,
+            created_at: document.created_at,
+            updated_at: document.updated_at,
         }
     }
+}
+
+/// What became of a document that was put in.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Stored {
+    /// The document as it is now.
+    #[serde(flatten)]
+    pub document: DocumentView,
+    /// Passages that had to be embedded.
+    pub embedded: usize,
+    /// Passages that were there already.
+    pub unchanged: usize,
+    /// What went wrong without stopping it.
+    pub warnings: Vec<String>,
 }
 
 /// A document of words.
@@ -51,16 +100,13 @@ pub struct TextDocument {
     /// The collection it belongs to.
     #[serde(default)]
     pub collection: Option<String>,
-    /// `pt` or `en`; guessed when absent.
-    #[serde(default)]
-    pub language: Option<String>,
 }
 
 /// A document as a file.
 #[derive(Debug, ToSchema)]
 #[allow(dead_code, reason = "describes the form for the OpenAPI document; the form is read field by field")]
 pub struct FileForm {
-    /// The file: Markdown, plain text or HTML.
+    /// The file: Markdown or plain text.
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
     /// What it is known by; the file's name when absent.
@@ -69,14 +115,12 @@ pub struct FileForm {
     title: Option<String>,
     /// The collection it belongs to.
     collection: Option<String>,
-    /// `pt` or `en`.
-    language: Option<String>,
 }
 
 /// A page of documents.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DocumentPage {
-    /// By `uri`.
+    /// Oldest first.
     pub items: Vec<DocumentView>,
     /// Give this back as `cursor` to read on; `null` at the end.
     pub next_cursor: Option<String>,
@@ -90,8 +134,8 @@ pub struct DocumentPage {
     params(("Idempotency-Key" = Option<String>, Header, description = "Repeating a request with its key gives the same answer")),
     request_body(content((TextDocument = "application/json"), (FileForm = "multipart/form-data"))),
     responses(
-        (status = 200, description = "It replaced an earlier version", body = StoredDocument),
-        (status = 201, description = "It is new", body = StoredDocument),
+        (status = 200, description = "It replaced an earlier version", body = Stored),
+        (status = 201, description = "It is new", body = Stored),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 415, body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "It cannot be read, and why", body = Problem, content_type = "application/problem+json"),
@@ -110,9 +154,9 @@ pub async fn put(
     } else {
         of_text(<Json<TextDocument> as FromRequest<()>>::from_request(request, &()).await?.0)?
     };
-    let digest = hex::encode(idempotency::fingerprint(&[&String::from_utf8_lossy(&document.bytes)]));
-    let uri = document.uri.clone();
-    let parts = ["document", uri.as_str(), digest.as_str()];
+    let digest = hex::encode(Sha256::digest(&document.bytes));
+    let (collection, uri) = (document.collection.clone(), document.uri.clone());
+    let parts = ["document", collection.as_str(), uri.as_str(), digest.as_str()];
     idempotency::once(&app, &caller, &headers, &parts, index(&app, &caller, document)).await
 }
 
@@ -121,25 +165,47 @@ async fn index(
     caller: &Caller,
     document: NewDocument,
 ) -> Result<(StatusCode, serde_json::Value), ApiError> {
-    let stored = app.documents.put(&caller.ctx(), document).await?;
-    let status = if stored.created { StatusCode::CREATED } else { StatusCode::OK };
+    let (collection, uri) = (document.collection.clone(), document.uri.clone());
+    let before = known(app, caller, &collection, &uri).await?;
+    let report = app.ingestor.ingest_document(&caller.ctx(), document, &|_| {}).await?;
+    let warnings: Vec<String> = report.failed.into_iter().map(|failed| failed.reason).collect();
+    if report.documents == 0 {
+        let why = warnings.into_iter().next().unwrap_or_else(|| "it cannot be read".into());
+        return Err(ApiError::Invalid(why));
+    }
+    let now = known(app, caller, &collection, &uri)
+        .await?
+        .ok_or(ApiError::Conflict("it was taken out again".into()))?;
+    let status = if before.is_some() { StatusCode::OK } else { StatusCode::CREATED };
+    let stored =
+        Stored { document: now.into(), embedded: report.embedded, unchanged: report.unchanged, warnings };
     Ok((status, serde_json::to_value(&stored).map_err(|_| ApiError::Internal)?))
 }
 
+async fn known(
+    app: &App,
+    caller: &Caller,
+    collection: &str,
+    uri: &str,
+) -> Result<Option<knowledge::Document>, ApiError> {
+    let mut tx = app.store.tenant_tx(&caller.ctx()).await?;
+    let known = knowledge::documents::by_uri(&mut tx, collection, uri).await?;
+    tx.commit().await?;
+    Ok(known)
+}
+
 fn of_text(document: TextDocument) -> Result<NewDocument, ApiError> {
-    let markdown = !document.uri.ends_with(".txt");
     Ok(NewDocument {
-        uri: valid_uri(&document.uri)?,
-        title: document.title.map(|title| text::clean(&title, 300)).filter(|title| !title.trim().is_empty()),
-        collection: document.collection,
-        language: language(document.language.as_deref())?,
-        media_type: if markdown { "text/markdown" } else { "text/plain" }.into(),
-        bytes: Bytes::from(document.text),
+        collection: collection(document.collection.as_deref())?,
+        media_type: Some(MediaType::of_path(document.uri.as_ref()).unwrap_or(MediaType::Markdown)),
+        uri: valid_name("uri", &document.uri)?,
+        title: document.title,
+        bytes: document.text.into_bytes(),
     })
 }
 
 async fn of_form(mut form: Multipart) -> Result<NewDocument, ApiError> {
-    let (mut file, mut uri, mut title, mut collection, mut code) = (None, None, None, None, None);
+    let (mut file, mut uri, mut title, mut group) = (None, None, None, None);
     while let Some(field) = form.next_field().await.map_err(|e| form_error(&e))? {
         let name = field.name().unwrap_or_default().to_owned();
         if name == "file" {
@@ -151,9 +217,8 @@ async fn of_form(mut form: Multipart) -> Result<NewDocument, ApiError> {
         let value = field.text().await.map_err(|e| form_error(&e))?;
         match name.as_str() {
             "uri" => uri = Some(value),
-            "title" => title = Some(text::clean(&value, 300)),
-            "collection" => collection = Some(value),
-            "language" => code = Some(value),
+            "title" => title = Some(value),
+            "collection" => group = Some(value),
             other => return Err(ApiError::Invalid(format!("`{other}` is no field of this form"))),
         }
     }
@@ -161,13 +226,13 @@ async fn of_form(mut form: Multipart) -> Result<NewDocument, ApiError> {
     let uri = uri
         .or(named)
         .ok_or_else(|| ApiError::Invalid("the form has neither `uri` nor a file name".into()))?;
+    let media_type = media_type(&uri, media.as_deref())?;
     Ok(NewDocument {
-        media_type: media_type(&uri, media.as_deref()),
-        uri: valid_uri(&uri)?,
+        collection: collection(group.as_deref())?,
+        uri: valid_name("uri", &uri)?,
         title,
-        collection,
-        language: language(code.as_deref())?,
-        bytes,
+        media_type: Some(media_type),
+        bytes: bytes.to_vec(),
     })
 }
 
@@ -179,46 +244,50 @@ fn form_error(error: &axum::extract::multipart::MultipartError) -> ApiError {
 }
 
 /// The type of a file: by its name first, since browsers and tools send `application/octet-stream` for Markdown.
-fn media_type(uri: &str, declared: Option<&str>) -> String {
-    let extension = uri.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
-    match extension.as_deref() {
-        Some("md" | "markdown") => "text/markdown".into(),
-        Some("txt") => "text/plain".into(),
-        Some("html" | "htm") => "text/html".into(),
-        _ => {
-            let declared = declared.unwrap_or("application/octet-stream");
-            declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-        }
-    }
+fn media_type(uri: &str, declared: Option<&str>) -> Result<MediaType, ApiError> {
+    let found = MediaType::of_path(uri.as_ref()).or_else(|| declared.and_then(MediaType::from_mime));
+    found.ok_or_else(|| ApiError::UnsupportedMediaType("documents are Markdown or plain text".into()))
 }
 
-fn valid_uri(uri: &str) -> Result<String, ApiError> {
-    let clean = text::clean(uri, URI_MAX + 1);
-    if clean.trim().is_empty() || clean.chars().count() > URI_MAX || clean != uri {
-        return Err(ApiError::Invalid(format!("`uri` must have 1 to {URI_MAX} printable characters")));
-    }
-    Ok(clean)
+fn collection(name: Option<&str>) -> Result<String, ApiError> {
+    name.map_or_else(|| Ok(DEFAULT_COLLECTION.to_owned()), |name| valid_name("collection", name))
 }
 
-fn language(code: Option<&str>) -> Result<Option<Language>, ApiError> {
-    let read = |code| {
-        Language::from_code(code).ok_or_else(|| ApiError::Invalid("`language` must be `pt` or `en`".into()))
-    };
-    code.map(read).transpose()
+/// A name that is stored as it is given: one line, no control characters, no spaces at its ends.
+fn valid_name(field: &str, name: &str) -> Result<String, ApiError> {
+    let tidy = text::clean(name, NAME_MAX).split_whitespace().collect::<Vec<_>>().join(" ");
+    if tidy.is_empty() || tidy != name {
+        return Err(ApiError::Invalid(format!("`{field}` must have 1 to {NAME_MAX} printable characters")));
+    }
+    Ok(tidy)
+}
+
+/// Which documents.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Which {
+    /// Only this collection.
+    pub collection: Option<String>,
 }
 
 /// The shop's documents.
 #[utoipa::path(
-    get, path = "/v1/documents", tag = "knowledge", params(PageQuery),
+    get, path = "/v1/documents", tag = "knowledge", params(PageQuery, Which),
     responses((status = 200, body = DocumentPage)),
 )]
 pub async fn list(
     State(app): State<App>,
     Ingest(caller): Ingest,
     Query(page): Query<PageQuery>,
+    Query(which): Query<Which>,
 ) -> Result<Answer<DocumentPage>, ApiError> {
-    let read = app.documents.list(&caller.ctx(), page.cursor.as_deref(), page.limit()?).await?;
-    Ok(Answer(DocumentPage { items: read.items, next_cursor: read.next_cursor }))
+    let limit = page.limit()?;
+    let mut tx = app.store.tenant_tx(&caller.ctx()).await?;
+    let collection = which.collection.as_deref();
+    let read = knowledge::documents::list(&mut tx, collection, page.cursor.as_deref(), limit).await?;
+    tx.commit().await?;
+    let items = read.items.into_iter().map(DocumentView::from).collect();
+    Ok(Answer(DocumentPage { items, next_cursor: read.next_cursor }))
 }
 
 /// One document.
@@ -233,7 +302,10 @@ pub async fn get(
     Ingest(caller): Ingest,
     Path(id): Path<String>,
 ) -> Result<Answer<DocumentView>, ApiError> {
-    Ok(Answer(app.documents.get(&caller.ctx(), parsed(&id)?).await?))
+    let mut tx = app.store.tenant_tx(&caller.ctx()).await?;
+    let document = knowledge::documents::get(&mut tx, parsed(&id)?).await.missing("document")?;
+    tx.commit().await?;
+    Ok(Answer(document.into()))
 }
 
 /// Take a document out, with its passages.
@@ -248,7 +320,9 @@ pub async fn remove(
     Ingest(caller): Ingest,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    app.documents.remove(&caller.ctx(), parsed(&id)?).await?;
+    let mut tx = app.store.tenant_tx(&caller.ctx()).await?;
+    knowledge::documents::delete(&mut tx, parsed(&id)?).await.missing("document")?;
+    tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -262,17 +336,18 @@ mod tests {
 
     #[test]
     fn a_files_name_says_more_than_what_the_browser_declares() {
-        assert_eq!(media_type("faq.MD", Some("application/octet-stream")), "text/markdown");
-        assert_eq!(media_type("notes.txt", None), "text/plain");
-        assert_eq!(media_type("upload", Some("text/html; charset=utf-8")), "text/html");
-        assert_eq!(media_type("upload", None), "application/octet-stream");
+        let of = |uri, declared| media_type(uri, declared).ok();
+        assert_eq!(of("faq.MD", Some("application/octet-stream")), Some(MediaType::Markdown));
+        assert_eq!(of("notes.txt", None), Some(MediaType::PlainText));
+        assert_eq!(of("upload", Some("text/plain; charset=utf-8")), Some(MediaType::PlainText));
+        assert_eq!(of("photo.jpg", Some("image/jpeg")), None);
     }
 
     #[test]
     fn a_documents_name_is_printable() {
-        assert!(valid_uri("policies/devolução.md").is_ok());
-        for wrong in ["", "  ", "a\u{0}b", &"x".repeat(1001)] {
-            assert!(valid_uri(wrong).is_err(), "{wrong:?}");
+        assert!(valid_name("uri", "policies/devolução.md").is_ok());
+        for wrong in ["", "  ", " a", "a\u{0}b", "a\nb", &"x".repeat(501)] {
+            assert!(valid_name("uri", wrong).is_err(), "{wrong:?}");
         }
     }
 }

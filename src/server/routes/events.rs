@@ -4,7 +4,7 @@ use std::{convert::Infallible, time::Duration};
 
 use axum::{
     extract::State,
-    http::{HeaderMap, header},
+    http::{HeaderMap, HeaderName, header},
     response::{
         IntoResponse, Response,
         sse::{Event as Sent, KeepAlive, Sse},
@@ -50,9 +50,9 @@ pub async fn list(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let limit = page.limit()?;
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     if text(header::ACCEPT).is_some_and(|accept| accept.contains("text/event-stream")) {
-        let cursor = text("last-event-id".parse().map_err(|_| ApiError::Internal)?).map(str::to_owned);
+        let cursor = text(HeaderName::from_static("last-event-id")).map(str::to_owned);
         let stream = listen(app, caller.ctx(), cursor.or(page.cursor));
         return Ok(Sse::new(stream).keep_alive(KeepAlive::default()).into_response());
     }
@@ -84,7 +84,10 @@ fn listen(app: App, ctx: TenantCtx, cursor: Option<String>) -> impl Stream<Item 
         // A database that is away for a moment ends nobody's stream.
         let (items, next) = read(&app, &ctx, cursor.clone(), BATCH).await.unwrap_or((Vec::new(), cursor));
         let wait = (items.len() as i64) < BATCH;
-        let sent: Vec<_> = items.iter().map(|event| sent(event, next.as_deref())).collect();
+        // Only the last of them carries the cursor: a listener cut off in between hears the rest again.
+        let last = items.len();
+        let cursor = |i: usize| next.as_deref().filter(|_| i + 1 == last);
+        let sent: Vec<_> = items.iter().enumerate().map(|(i, event)| sent(event, cursor(i))).collect();
         Some((stream::iter(sent), (app, ctx, next, wait)))
     });
     futures::StreamExt::flatten(pages)

@@ -11,7 +11,9 @@ use axum::{
     },
 };
 use balcao_domain::{
-    ConversationId, TurnId, text,
+    ConversationId, TurnId,
+    inbound::{ChoiceSource, Content},
+    text,
     turn::{Action, Path as AnswerPath, Reason},
 };
 use balcao_store::conversations::{self, HistoryLine, Page};
@@ -42,6 +44,9 @@ pub struct Say {
     /// The words, up to 8000 characters.
     #[schema(example = "Vocês entregam em Campinas?")]
     pub text: String,
+    /// The `id` of the option the customer tapped, when the text is its `title`.
+    #[serde(default)]
+    pub choice: Option<String>,
     /// Your own id of this message: sending it twice is saying it once.
     #[serde(default)]
     pub message_id: Option<String>,
@@ -138,14 +143,23 @@ pub async fn say(
     let key = idempotency::key(&headers, &caller)?;
     let message_id = message_id(say.message_id.as_deref(), key.as_deref())?;
     if let Some(key) = &key {
-        let request =
-            idempotency::fingerprint(&["say", &external, &words, say.message_id.as_deref().unwrap_or("")]);
+        let request = idempotency::fingerprint(&[
+            "say",
+            &external,
+            &words,
+            say.choice.as_deref().unwrap_or(""),
+            say.message_id.as_deref().unwrap_or(""),
+        ]);
         // One that is still at work needs no refusal: the inbox knows the message and both hear the same answer.
         if let Start::Replay(status, body) = idempotency::start(&app, &caller, key, &request).await? {
             return Ok(replay(wants_stream(&headers, &say), status, body));
         }
     }
-    let saying = Saying { ctx: caller.ctx(), conversation: external.clone(), message_id, text: words };
+    let content = match &say.choice {
+        Some(id) => Content::Choice { id: choice_id(id)?, title: words, source: ChoiceSource::Button },
+        None => Content::Text { text: words },
+    };
+    let saying = Saying { ctx: caller.ctx(), conversation: external.clone(), message_id, content };
     let listener = converse::say(&app, saying).await?;
     let telling = Telling { app, caller: (*caller).clone(), external, key };
     if wants_stream(&headers, &say) {
@@ -222,6 +236,13 @@ pub(super) fn words(raw: &str) -> Result<String, ApiError> {
         return Err(ApiError::Invalid("`text` says nothing".into()));
     }
     Ok(words)
+}
+
+/// The id of an option.
+fn choice_id(id: &str) -> Result<String, ApiError> {
+    let fits = (1..=MESSAGE_ID_MAX).contains(&id.len()) && !id.contains(char::is_control);
+    let wrong = || ApiError::Invalid(format!("`choice` must have 1 to {MESSAGE_ID_MAX} characters"));
+    fits.then(|| id.to_owned()).ok_or_else(wrong)
 }
 
 /// The id under which the inbox knows a message: the caller's own, else one made of the idempotency key, else new.
@@ -301,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_stream_is_asked_for_by_header_or_body() {
-        let say = |stream| Say { text: "oi".into(), message_id: None, stream };
+        let say = |stream| Say { text: "oi".into(), choice: None, message_id: None, stream };
         let accept = |value: &'static str| {
             HeaderMap::from_iter([(header::ACCEPT, axum::http::HeaderValue::from_static(value))])
         };

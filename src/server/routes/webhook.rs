@@ -119,7 +119,8 @@ async fn accept(app: &App, channel: &str, request: Request) -> Result<(), Refusa
         tracing::warn!(channel.id = %account.channel_id, %error, "refused a webhook");
         Refusal::BadSignature
     })?;
-    let items = whatsapp::parse(&body).map_err(|error| unreadable(&account, error, body.len()))?;
+    let items = whatsapp::parse(&body, chrono::Utc::now())
+        .map_err(|error| unreadable(&account, error, body.len()))?;
     apply::apply(app, &account, items).await
 }
 

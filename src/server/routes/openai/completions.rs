@@ -11,7 +11,7 @@ use axum::{
         sse::{Event, KeepAlive, Sse},
     },
 };
-use balcao_domain::ConversationId;
+use balcao_domain::{ConversationId, inbound::Content};
 use chrono::Utc;
 use futures::{Stream, StreamExt, stream};
 use serde_json::{Value, json};
@@ -61,7 +61,12 @@ pub async fn complete(
         Some(key) => format!("key:{}", hex::encode(idempotency::fingerprint(&[&key]))),
         None => Uuid::now_v7().to_string(),
     };
-    let saying = Saying { ctx: caller.ctx(), conversation: conversation.clone(), message_id, text };
+    let saying = Saying {
+        ctx: caller.ctx(),
+        conversation: conversation.clone(),
+        message_id,
+        content: Content::Text { text },
+    };
     let listener = converse::say(&app, saying).await?;
     let frame = Frame {
         id: format!("chatcmpl-{}", Uuid::now_v7().simple()),
