@@ -24,7 +24,7 @@ use std::{
     fmt,
 };
 
-pub use answer::{Answer, BUTTON_HUMAN, BUTTON_MENU, Scene, button_intent};
+pub use answer::{Answer, BUTTON_HUMAN, BUTTON_MENU, Scene, button_intent, first_name};
 pub use hours::{Holiday, HolidayDate, Hours, Span, Status};
 pub use language::guess as guess_language;
 pub use understand::{Found, Understanding};

@@ -135,12 +135,15 @@ impl RulePack {
         self.say(self.notes.get(situation)?, language, scene)
     }
 
-    /// Whether the shop's last words were this note (so that "sim" answers it).
-    pub fn was_note(&self, situation: &str, said: &str, scene: &Scene<'_>) -> bool {
-        let Some(note) = self.notes.get(situation) else { return false };
-        note.answers.iter().any(|(language, variants)| {
+    /// Whether these words of ours offered a person (so that "sim" accepts): an answer or note of this pack that has
+    /// the human intent among its options.
+    pub fn offers_human(&self, said: &str, scene: &Scene<'_>) -> bool {
+        let offers = |note: &&Note| note.options.iter().any(|option| option == "human");
+        let notes = self.notes.values().chain(self.rules.iter().map(|rule| &rule.said)).filter(offers);
+        notes.flat_map(|note| &note.answers).any(|(language, variants)| {
             let fill = |variant: &Template| variant.fill(&|slot| self.slot(slot, *language, scene));
-            variants.iter().filter_map(fill).any(|text| said.contains(&text))
+            // Only what ends in a question can be said yes to.
+            variants.iter().filter_map(fill).any(|text| text.ends_with('?') && said.contains(&text))
         })
     }
 
@@ -208,8 +211,9 @@ impl RulePack {
     }
 }
 
-/// The first word of what a customer calls themselves, if it can pass for a name.
-fn first_name(given: &str) -> Option<String> {
+/// The first word of what a customer calls themselves, if it can pass for a name: what a customer writes as a name is
+/// untrusted text.
+pub fn first_name(given: &str) -> Option<String> {
     let word = given.split_whitespace().next()?;
     let letters = word.chars().count();
     let plausible = (2..=NAME_CHARS).contains(&letters)
