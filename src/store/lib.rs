@@ -6,6 +6,8 @@
 //!
 //! Reading order: [`tx`] (the way in), [`error`], then a module for each noun.
 
+#[doc(hidden)]
+pub mod admin;
 pub mod api_keys;
 pub mod channels;
 pub mod check;
@@ -13,6 +15,7 @@ pub mod conversations;
 pub mod customers;
 pub mod dead_letters;
 mod dsn;
+pub mod embedded;
 pub mod error;
 pub mod failpoint;
 pub mod events;
