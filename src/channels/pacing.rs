@@ -3,7 +3,8 @@
 //! Pure: the time is passed in. WhatsApp allows a number 80 messages a second (20 for numbers that also live in a
 //! phone's app, 1,000 after an upgrade), and one person a message every 6 seconds. A burst of up to 45 within 6 seconds
 //! is allowed, borrowed from the future: after it that person gets nothing until the burst is paid for (all of it, or
-//! all but a small credit: [`Pace::pair_credit`]). Whoever goes faster is refused with 131056 and must back off 1, 4, 16, … seconds; other people are not affected.
+//! all but a small credit: [`Pace::pair_credit`]). Whoever goes faster is refused with 131056 and must back off 1, 4,
+//! 16, … seconds; other people are not affected.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -106,7 +107,9 @@ impl<K: Hash + Eq + Clone> Pacer<K> {
         }
         let in_burst =
             now < pair.burst_began + self.pace.pair_interval && pair.in_burst < self.pace.pair_burst;
-        if now >= pair.paid_at || in_burst { Ok(()) } else { Err(pair.paid_at - now) }
+        let owed = pair.paid_at.saturating_duration_since(now);
+        let credit = self.pace.pair_interval * self.pace.pair_credit;
+        if in_burst || owed <= credit { Ok(()) } else { Err(owed - credit) }
     }
 
     /// A tenth of the rate may come at once and nine tenths flow in, so that no second sees more than the rate.
@@ -194,6 +197,7 @@ mod tests {
         for n in 0..20 {
             assert_eq!(pacer.admit(start + secs(3.0) * n, &"camila"), Ok(()), "{n}");
         }
+        let start = start + secs(60.0);
         for n in 0..45 {
             assert_eq!(pacer.admit(start + secs(0.1) * n, &"flood"), Ok(()), "{n}");
         }

@@ -34,7 +34,7 @@ struct Writer<'a> {
     links: Vec<(String, usize)>,
     /// A bullet was just written: its words stand beside it.
     beside_bullet: bool,
-    /// No mark is written inside code.
+    /// Inside code that is fenced.
     code: bool,
     first_cell: bool,
 }
@@ -88,11 +88,7 @@ impl Writer<'_> {
                 self.line();
                 self.first_cell = true;
             }
-            Tag::TableCell => {
-                if !std::mem::take(&mut self.first_cell) {
-                    self.write(" | ");
-                }
-            }
+            Tag::TableCell => self.cell(),
             Tag::Strong => self.open_bold(self.inside_a_word(&range)),
             Tag::Emphasis => {
                 // `30*40*2` is a size, not an emphasis.
@@ -117,18 +113,26 @@ impl Writer<'_> {
                 self.write(mark);
             }
             TagEnd::BlockQuote(_) => self.quotes -= 1,
-            TagEnd::CodeBlock => {
-                if std::mem::take(&mut self.code) {
-                    self.line();
-                    self.write("```");
-                }
-            }
+            TagEnd::CodeBlock => self.end_code(),
             TagEnd::List(_) => {
                 self.lists.pop();
             }
             TagEnd::Item => self.beside_bullet = false,
             TagEnd::Link | TagEnd::Image => self.address(),
             _ => {}
+        }
+    }
+
+    fn cell(&mut self) {
+        if !std::mem::take(&mut self.first_cell) {
+            self.write(" | ");
+        }
+    }
+
+    fn end_code(&mut self) {
+        if std::mem::take(&mut self.code) {
+            self.line();
+            self.write("```");
         }
     }
 

@@ -208,3 +208,6 @@ fn object(raw: &RawValue) -> Result<Value, &'static str> {
         serde_json::from_str(raw.get()).map_err(|_| "nested too deep, or holds a number out of range")?;
     if value.is_object() { Ok(value) } else { Err("not an object") }
 }
+
+#[cfg(test)]
+mod tests;
