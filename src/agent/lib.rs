@@ -19,7 +19,11 @@ mod sources;
 pub mod tools;
 pub mod turn;
 
+#[cfg(test)]
+mod scenes;
+
 pub use config::{EngineConfig, Limits, Price, PriceTable};
 pub use engine::Engine;
 pub use packs::{PacksError, RulePacks};
+pub use prompts::{PromptError, Prompts};
 pub use turn::{Agent, Author, HistoryItem, TurnRequest};

@@ -92,12 +92,46 @@ pub struct ModelPath<'a> {
 /// What changes while a turn runs.
 struct Talk {
     messages: Vec<ChatMessage>,
+    /// The index of this turn's own message.
+    turn_at: usize,
     sources: Sources,
     vault: Vault,
     action: Action,
     calls: usize,
     rounds: usize,
     repaired: bool,
+}
+
+/// Why a call gave nothing.
+enum Failure {
+    /// The endpoint's context is smaller than our budget.
+    TooLong,
+    Reason(Reason),
+}
+
+impl Failure {
+    fn reason(self) -> Reason {
+        match self {
+            Self::TooLong => Reason::ModelFailed,
+            Self::Reason(reason) => reason,
+        }
+    }
+}
+
+impl Talk {
+    /// Where the customer's messages of this turn stand: behind the rules and the history.
+    fn history(&self) -> std::ops::Range<usize> {
+        1..self.turn_at
+    }
+
+    fn has_history(&self) -> bool {
+        !self.history().is_empty()
+    }
+
+    fn forget_history(&mut self) {
+        self.messages.drain(self.history());
+        self.turn_at = 1;
+    }
 }
 
 impl ModelPath<'_> {
@@ -108,7 +142,13 @@ impl ModelPath<'_> {
         loop {
             let checks = Checks { facts: self.facts(&talk), leak: &leak, vault: &talk.vault };
             let mut gate = Gate::new(&checks, self.watch);
-            let response = self.ask(&talk, &mut gate, evidence).await?;
+            let response = match self.ask(&talk, &mut gate, evidence).await {
+                Err(Failure::TooLong) if talk.has_history() => {
+                    talk.forget_history();
+                    continue;
+                }
+                other => other.map_err(Failure::reason)?,
+            };
             if !response.tool_requests.is_empty() && self.may_call(&talk) {
                 self.call_tools(&mut talk, response, evidence).await;
                 continue;
@@ -193,6 +233,7 @@ impl ModelPath<'_> {
         chat.extend(history::messages(&turn.request.history, limits, &mut vault));
         chat.push(ChatMessage::new(Role::User, data.trim()));
         Ok(Talk {
+            turn_at: chat.len() - 1,
             messages: chat,
             sources,
             vault,
@@ -227,11 +268,11 @@ impl ModelPath<'_> {
         talk: &Talk,
         gate: &mut Gate<'_>,
         evidence: &mut Evidence,
-    ) -> Result<ChatResponse, Reason> {
+    ) -> Result<ChatResponse, Failure> {
         let limits = &self.config.limits;
         let failed = |error: &dyn std::fmt::Display, evidence: &mut Evidence| {
             evidence.errors.push(error.to_string());
-            Reason::ModelFailed
+            Failure::Reason(Reason::ModelFailed)
         };
         let offered = if self.may_call(talk) {
             tools::specs(self.tools, &self.config.prompts).map_err(|error| failed(&error, evidence))?
@@ -240,7 +281,7 @@ impl ModelPath<'_> {
         };
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(Reason::TimedOut);
+            return Err(Failure::Reason(Reason::TimedOut));
         }
         let request = ChatRequest {
             tenant_id: Some(self.turn.request.tenant.tenant_id),
@@ -271,9 +312,10 @@ impl ModelPath<'_> {
         let response = result.map_err(|error| {
             evidence.errors.push(error.to_string());
             match error {
-                LlmError::TimedOut(_) => Reason::TimedOut,
-                LlmError::BreakerOpen => Reason::BreakerOpen,
-                _ => Reason::ModelFailed,
+                LlmError::ContextTooLong => Failure::TooLong,
+                LlmError::TimedOut(_) => Failure::Reason(Reason::TimedOut),
+                LlmError::BreakerOpen => Failure::Reason(Reason::BreakerOpen),
+                _ => Failure::Reason(Reason::ModelFailed),
             }
         })?;
         let cost = self.config.prices.cost_micros(&response.model, &response.usage);

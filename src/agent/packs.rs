@@ -46,14 +46,13 @@ pub struct RulePacks {
 }
 
 impl RulePacks {
-    /// Loads the packs of the binary and those under `rules/` in a prompts folder; of the same name the folder's win.
+    /// Loads the packs of the binary and those of a folder; of the same name the folder's win.
     ///
     /// # Errors
     /// When the folder cannot be read or any pack has a mistake.
     pub fn load(folder: Option<&Path>) -> Result<Self, PacksError> {
-        let folder = folder.map(|folder| folder.join("rules"));
-        let packs = RwLock::new(Arc::new(read_all(folder.as_deref())?));
-        Ok(Self { folder, packs })
+        let packs = RwLock::new(Arc::new(read_all(folder)?));
+        Ok(Self { folder: folder.map(Path::to_owned), packs })
     }
 
     /// Reads the files again. On an error the packs in use stay.
@@ -134,9 +133,7 @@ mod tests {
     #[test]
     fn a_folder_overrides_and_a_mistake_in_it_keeps_what_was_in_use() {
         let folder = tempfile::tempdir().expect("a folder");
-        let rules = folder.path().join("rules");
-        fs::create_dir(&rules).expect("a folder");
-        let file = rules.join("loja-aurora.toml");
+        let file = folder.path().join("loja-aurora.toml");
         fs::write(&file, "language = \"pt\"\nextends = \"default.pt\"\n[facts]\nphone = \"123\"\n")
             .expect("a file");
         let packs = RulePacks::load(Some(folder.path())).unwrap_or_else(|error| panic!("{error}"));
