@@ -160,12 +160,13 @@ pub enum Effect {
     End,
 }
 
-/// How long to wait after the n-th failure of a turn: 1 s, 4 s; the third gives up at once.
+/// How long to wait after the n-th failure of a turn: 1 s, 4 s; the third gives up at once, and should even the
+/// apology fail, that is tried slowly.
 pub fn backoff(failures: u32) -> Duration {
     match failures {
-        0 => Duration::ZERO,
-        n if n >= MAX_FAILURES => Duration::ZERO,
-        n => Duration::from_secs(4u64.pow(n - 1)),
+        0 | MAX_FAILURES => Duration::ZERO,
+        n if n < MAX_FAILURES => Duration::from_secs(4u64.pow(n - 1)),
+        _ => MAX_REST,
     }
 }
 
@@ -347,7 +348,7 @@ fn turn_ended(state: &mut State, end: TurnEnd) -> Vec<Effect> {
         TurnEnd::Committed if state.rung => state.look(false),
         TurnEnd::Committed => state.go_idle(),
         TurnEnd::Fenced => lease_lost(state),
-        TurnEnd::Failed { failures } if failures >= MAX_FAILURES => state.look(true),
+        TurnEnd::Failed { failures: MAX_FAILURES } => state.look(true),
         TurnEnd::Failed { failures } => state.rest(backoff(failures)),
         TurnEnd::Unsure => state.rest(Duration::from_secs(1)),
     }

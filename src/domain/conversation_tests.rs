@@ -135,7 +135,8 @@ fn messages_that_arrive_during_a_turn_start_the_next_one_and_merge_too() {
 
 #[test]
 fn there_is_never_a_second_turn_while_one_is_on_its_way() {
-    let mut state = check(&[(0, RANG, &[Look]), (1, ours(Pending { quiet: ms(0), ..pending(1) }), &[Turn(Mode::Agent)])]);
+    let mut state =
+        check(&[(0, RANG, &[Look]), (1, ours(Pending { quiet: ms(0), ..pending(1) }), &[Turn(Mode::Agent)])]);
     for event in [RANG, SWEPT, timer(1), ours(pending(4)), Event::Looked(Looked::Elsewhere)] {
         assert_eq!(step(&mut state, event, *BASE + ms(9)), [], "{event:?}");
     }
@@ -183,6 +184,18 @@ fn a_failed_turn_is_tried_again_later_and_the_third_failure_gives_up() {
         (5_006, failed(3), &[Look]),
         (5_007, tried(3), &[Turn(Mode::GiveUp)]),
         (5_010, COMMITTED, &[after(3, 60_000)]),
+    ]);
+}
+
+#[test]
+fn an_apology_that_fails_is_tried_again_slowly() {
+    let poisoned = ours(Pending { failures: 4, ..pending(1) });
+    check(&[
+        (0, SWEPT, &[Look]),
+        (1, poisoned, &[Turn(Mode::GiveUp)]),
+        (2, Event::TurnEnded(TurnEnd::Failed { failures: 5 }), &[Abandon, after(1, 30_000)]),
+        (30_002, timer(1), &[Look]),
+        (30_003, poisoned, &[Turn(Mode::GiveUp)]),
     ]);
 }
 
@@ -270,7 +283,11 @@ fn an_old_timer_changes_nothing() {
 fn closing_finishes_what_is_begun_and_begins_nothing() {
     check(&[(0, Event::Close, &[End]), (1, RANG, &[])]);
     check(&[(0, RANG, &[Look]), (1, Event::Close, &[]), (2, ours(pending(1)), &[End])]);
-    check(&[(0, RANG, &[Look]), (1, ours(pending(1)), &[after(1, 1_499)]), (2, Event::Close, &[Abandon, End])]);
+    check(&[
+        (0, RANG, &[Look]),
+        (1, ours(pending(1)), &[after(1, 1_499)]),
+        (2, Event::Close, &[Abandon, End]),
+    ]);
     let at_once = Pending { quiet: ms(0), ..pending(1) };
     check(&[
         (0, RANG, &[Look]),

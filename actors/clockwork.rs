@@ -1,0 +1,175 @@
+//! What must happen again and again: sweeps for lost rings, and the renewal of leases.
+//!
+//! Owns:      one task for each of its chores while that runs.
+//! Hears:     `Run(chore)` from its own timers, `Ran(chore)`, `StopSweeping`.
+//! Says:      rings to the tenants and the outbox, `LeaseLost`.
+//! Ends when: its parent ends.
+//! Restarted: yes; it remembers nothing.
+//!
+//! Sweeps are the truth behind rings: a ring that was lost, a message another node stored and could not answer, a
+//! conversation whose node died — all of them are found here, within one interval.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use balcao_store::{StoreError, inbox, outbox as store_outbox};
+use futures::FutureExt;
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent, async_trait};
+use tokio::task::JoinSet;
+
+use crate::{
+    outbox,
+    shared::Shared,
+    tenants::{self, Ring},
+};
+
+/// Conversations of one sweep; a full sweep is followed by the next one soon.
+const SWEEP_LIMIT: i64 = 512;
+/// A chore that takes longer has failed.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// See the module.
+pub(crate) struct Clockwork;
+
+/// Something to do again and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Chore {
+    /// Conversations that wait and are in nobody's hands.
+    SweepInbox,
+    /// Accounts with something to send.
+    SweepOutbox,
+    /// Leases of conversations at work.
+    RenewLeases,
+}
+
+/// What it hears.
+pub(crate) enum Msg {
+    Run(Chore),
+    /// It ran; `soon`: there is more of it.
+    Ran {
+        chore: Chore,
+        soon: bool,
+    },
+    /// The house closes: nothing new is begun, but leases of running turns are still renewed.
+    StopSweeping,
+}
+
+/// What it remembers.
+pub(crate) struct State {
+    shared: Arc<Shared>,
+    tasks: JoinSet<()>,
+    sweeping: bool,
+}
+
+#[async_trait]
+impl Actor for Clockwork {
+    type Msg = Msg;
+    type State = State;
+    type Arguments = Arc<Shared>;
+
+    async fn pre_start(&self, _: ActorRef<Msg>, shared: Arc<Shared>) -> Result<State, ActorProcessingErr> {
+        Ok(State { shared, tasks: JoinSet::new(), sweeping: true })
+    }
+
+    async fn post_start(&self, myself: ActorRef<Msg>, state: &mut State) -> Result<(), ActorProcessingErr> {
+        for chore in [Chore::SweepInbox, Chore::SweepOutbox, Chore::RenewLeases] {
+            state.later(&myself, chore, false);
+        }
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Msg>,
+        msg: Msg,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        while state.tasks.try_join_next().is_some() {}
+        match msg {
+            Msg::StopSweeping => state.sweeping = false,
+            Msg::Run(chore) if state.sweeping || chore == Chore::RenewLeases => {
+                let shared = state.shared.clone();
+                state.tasks.spawn(async move {
+                    let soon = run(&shared, chore).await;
+                    let _ = myself.cast(Msg::Ran { chore, soon });
+                });
+            }
+            Msg::Run(_) => {}
+            Msg::Ran { chore, soon } => state.later(&myself, chore, soon),
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<Msg>,
+        _: SupervisionEvent,
+        _: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+}
+
+impl State {
+    /// Jittered, so that the nodes of a cluster do not sweep in step.
+    fn later(&self, myself: &ActorRef<Msg>, chore: Chore, soon: bool) {
+        let interval = match chore {
+            Chore::SweepInbox | Chore::SweepOutbox if soon => self.shared.sweep / 5,
+            Chore::SweepInbox | Chore::SweepOutbox => self.shared.sweep,
+            Chore::RenewLeases => self.shared.lease / 4,
+        };
+        myself.send_after(interval.mul_f64(rand::random_range(0.8..1.2)), move || Msg::Run(chore));
+    }
+}
+
+async fn run(shared: &Shared, chore: Chore) -> bool {
+    let work = async {
+        match chore {
+            Chore::SweepInbox => sweep_inbox(shared).await,
+            Chore::SweepOutbox => sweep_outbox(shared).await,
+            Chore::RenewLeases => renew_leases(shared).await,
+        }
+    };
+    match tokio::time::timeout(LIMIT, AssertUnwindSafe(work).catch_unwind()).await {
+        Ok(Ok(Ok(soon))) => soon,
+        Ok(Ok(Err(error))) => {
+            tracing::warn!(?chore, %error, "a chore failed and will be tried again");
+            false
+        }
+        Ok(Err(_)) | Err(_) => {
+            tracing::error!(?chore, "a chore panicked or took too long and will be tried again");
+            false
+        }
+    }
+}
+
+async fn sweep_inbox(shared: &Shared) -> Result<bool, StoreError> {
+    let due = inbox::due(&shared.store, &shared.node, SWEEP_LIMIT).await?;
+    let soon = due.len() as i64 >= SWEEP_LIMIT;
+    if !due.is_empty() {
+        let ring = |(tenant_id, conversation_id)| Ring { tenant_id, conversation_id, arrived: false };
+        shared.tenants.cast(tenants::Msg::Rang(due.into_iter().map(ring).collect()));
+    }
+    Ok(soon)
+}
+
+async fn sweep_outbox(shared: &Shared) -> Result<bool, StoreError> {
+    for (tenant_id, channel_id) in store_outbox::due_channels(&shared.store).await? {
+        shared.outbox.cast(outbox::Msg::Rang { tenant_id, channel_id });
+    }
+    Ok(false)
+}
+
+async fn renew_leases(shared: &Shared) -> Result<bool, StoreError> {
+    let held = shared.leases.all();
+    if held.is_empty() {
+        return Ok(false);
+    }
+    let lost = inbox::renew(&shared.store, &shared.node, shared.lease, &held).await?;
+    if !lost.is_empty() {
+        metrics::counter!("balcao_leases_lost_total").increment(lost.len() as u64);
+        let lost =
+            held.into_iter().filter(|(_, id, _)| lost.contains(id)).map(|(tenant, id, _)| (tenant, id));
+        shared.tenants.cast(tenants::Msg::LeaseLost(lost.collect()));
+    }
+    Ok(false)
+}

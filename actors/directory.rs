@@ -1,0 +1,104 @@
+//! A tenant's settings and channel accounts, as turns and senders need them: loaded once, reloaded when told
+//! and every half minute (another node may have changed them).
+
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
+
+use balcao_channels::Channel;
+use balcao_domain::{ChannelId, TenantCtx, TenantId, channel::Kind, tenant::Tenant};
+use balcao_store::{Store, StoreError, channels, channels::ChannelAccount, tenants};
+use moka::future::Cache;
+use parking_lot::Mutex;
+use secrecy::ExposeSecret;
+
+use crate::{breakers::Breakers, handles::same_error, system::ChannelFactory};
+
+/// How old settings may be that another node has changed.
+const FRESH_FOR: Duration = Duration::from_secs(30);
+
+/// Tenants kept in memory; the least used are loaded anew when they come back.
+const KEPT: u64 = 10_000;
+
+/// All that the engine knows of a tenant by heart.
+pub(crate) struct Shop {
+    pub(crate) tenant: Arc<Tenant>,
+    pub(crate) accounts: HashMap<ChannelId, Account>,
+}
+
+/// An account, and its sending side behind its breaker. The chat API has none.
+#[derive(Clone)]
+pub(crate) struct Account {
+    pub(crate) account: ChannelAccount,
+    pub(crate) channel: Option<Arc<dyn Channel>>,
+}
+
+/// All shops that are in use.
+pub(crate) struct Directory {
+    store: Store,
+    factory: Arc<dyn ChannelFactory>,
+    breakers: Breakers,
+    shops: Cache<TenantId, Arc<Shop>>,
+    /// Senders live on as long as their credentials: they keep connections.
+    senders: Mutex<HashMap<ChannelId, (u64, Arc<dyn Channel>)>>,
+}
+
+impl Directory {
+    pub(crate) fn new(store: Store, factory: Arc<dyn ChannelFactory>, breakers: Breakers) -> Self {
+        let shops = Cache::builder().max_capacity(KEPT).time_to_live(FRESH_FOR).build();
+        Self { store, factory, breakers, shops, senders: Mutex::default() }
+    }
+
+    /// The shop of a tenant. Concurrent callers share one load.
+    pub(crate) async fn shop(&self, tenant_id: TenantId) -> Result<Arc<Shop>, StoreError> {
+        self.shops.try_get_with(tenant_id, self.load(tenant_id)).await.map_err(|error| same_error(&error))
+    }
+
+    /// It has changed: the next caller loads it anew.
+    pub(crate) async fn forget(&self, tenant_id: TenantId) {
+        self.shops.invalidate(&tenant_id).await;
+    }
+
+    async fn load(&self, tenant_id: TenantId) -> Result<Arc<Shop>, StoreError> {
+        let mut tx = self.store.tenant_tx(&TenantCtx::system(tenant_id)).await?;
+        let tenant = Arc::new(tenants::get(&mut tx).await?);
+        let list = channels::list(&mut tx).await?;
+        tx.commit().await?;
+        let mut accounts = HashMap::with_capacity(list.len());
+        for account in list {
+            let channel = self.sender(&account).await;
+            accounts.insert(account.channel_id, Account { account, channel });
+        }
+        Ok(Arc::new(Shop { tenant, accounts }))
+    }
+
+    async fn sender(&self, account: &ChannelAccount) -> Option<Arc<dyn Channel>> {
+        if account.kind == Kind::Api {
+            return None;
+        }
+        let print = fingerprint(account);
+        if let Some((known, channel)) = self.senders.lock().get(&account.channel_id)
+            && *known == print
+        {
+            return Some(channel.clone());
+        }
+        let key = format!("{}:{}", account.kind.as_str(), account.external_id);
+        let channel = self.breakers.guard_channel(&key, self.factory.channel(account)).await;
+        self.senders.lock().insert(account.channel_id, (print, channel.clone()));
+        Some(channel)
+    }
+}
+
+/// Changes when the account must be spoken to differently.
+fn fingerprint(account: &ChannelAccount) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    account.external_id.hash(&mut hasher);
+    if let Some(credentials) = &account.credentials {
+        credentials.access_token.expose_secret().hash(&mut hasher);
+        credentials.app_secret.expose_secret().hash(&mut hasher);
+    }
+    hasher.finish()
+}
