@@ -17,6 +17,8 @@ mod phrase;
 mod understand;
 
 #[cfg(test)]
+mod pack_tests;
+#[cfg(test)]
 mod utterances;
 
 use std::{

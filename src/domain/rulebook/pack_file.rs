@@ -3,7 +3,10 @@
 mod hours;
 mod value;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use toml::de::DeTable;
 
@@ -44,6 +47,13 @@ struct Draft {
 struct Place {
     pack: Option<String>,
     line: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}", self.line)?;
+        self.pack.as_ref().map_or(Ok(()), |pack| write!(f, " of {pack}"))
+    }
 }
 
 pub(super) fn read(written: &str, base: &dyn Fn(&str) -> Option<String>) -> Result<RulePack, PackError> {
@@ -249,7 +259,7 @@ impl Draft {
             let key = (language, text::words(written).join(" "));
             match self.phrases.insert(key, (intent.to_owned(), place.clone())) {
                 Some((other, before)) if other != intent => {
-                    let hint = Some(format!("it is also on line {}; keep it in one of them", before.line));
+                    let hint = Some(format!("it is also on {before}; keep it in one of them"));
                     self.problem(place, format!("`{written}` already belongs to `{other}`"), hint);
                 }
                 Some((_, before)) if before.pack == place.pack => {
@@ -268,7 +278,7 @@ impl Draft {
     fn said(&mut self, item: &Item<'_>, language: Language, note: &mut Note) {
         if let Some(answers) = item.get("answers") {
             for (spoken, answers) in answers.by_language(language, self) {
-                let mut variants = Vec::new();
+                let (mut variants, before) = (Vec::new(), self.problems.len());
                 for (place, written) in answers.strings(self) {
                     match Template::parse(&written) {
                         Ok(template) => {
@@ -278,7 +288,10 @@ impl Draft {
                         Err(why) => self.problem(&place, format!("the answer cannot be read: {why}"), None),
                     }
                 }
-                note.answers.insert(spoken, variants);
+                // One mistake is told once: what could not be read does not also count as missing.
+                if !variants.is_empty() || self.problems.len() == before {
+                    note.answers.insert(spoken, variants);
+                }
             }
         }
         if let Some(options) = item.get("options") {
