@@ -162,26 +162,40 @@ fn read_change(change: &Change<'_>, items: &mut Items) {
 
 /// Field `messages`: messages, statuses and errors, in any combination.
 fn read_messages(change: &Change<'_>, items: &mut Items) {
-    let parts = ["messages", "statuses", "errors"];
-    if parts.iter().all(|part| raw_items(&change.value, part).is_empty()) {
+    let [messages, statuses, errors] =
+        ["messages", "statuses", "errors"].map(|list| raw_items(&change.value, list));
+    if messages.is_empty() && statuses.is_empty() && errors.is_empty() {
         return items.ignore(IgnoredWhy::Empty, "neither messages nor statuses nor errors");
     }
-    if !raw_items(&change.value, "messages").is_empty() {
-        each(change, "messages", items, |id, raw| message::read(change, id, raw));
-    }
-    if !raw_items(&change.value, "statuses").is_empty() {
-        each(change, "statuses", items, |id, raw| status::read(change, id, raw));
-    }
+    every(change, messages, items, |id, raw| message::read(change, id, raw));
+    every(change, statuses, items, |id, raw| status::read(change, id, raw));
     account::errors(change, items);
 }
 
-/// Reads each item of one list of a change that belongs to a number.
+/// Reads the one list that a field is about.
 fn each(
     change: &Change<'_>,
     list: &str,
     items: &mut Items,
     read: impl Fn(&str, &RawValue) -> Result<WebhookItem, &'static str>,
 ) {
+    let list = raw_items(&change.value, list);
+    if list.is_empty() {
+        items.ignore(IgnoredWhy::Empty, &change.field);
+    }
+    every(change, list, items, read);
+}
+
+/// Reads each item of a list that belongs to a number.
+fn every(
+    change: &Change<'_>,
+    list: Vec<&RawValue>,
+    items: &mut Items,
+    read: impl Fn(&str, &RawValue) -> Result<WebhookItem, &'static str>,
+) {
+    if list.is_empty() {
+        return;
+    }
     let Some(id) = change.phone_number_id.as_deref() else {
         // The account's id would be a guess: an account may have many numbers, and tenants.
         return items.push(WebhookItem::Unroutable {
@@ -189,10 +203,6 @@ fn each(
             raw: keep(change.raw.get()),
         });
     };
-    let list = raw_items(&change.value, list);
-    if list.is_empty() {
-        items.ignore(IgnoredWhy::Empty, &change.field);
-    }
     for raw in list {
         items.push(read(id, raw).unwrap_or_else(|why| WebhookItem::Unreadable {
             phone_number_id: id.to_owned(),
