@@ -1,0 +1,287 @@
+//! What one types. The help texts here are the manual.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The counter where shops serve their customers: over WhatsApp, web chat and an API.
+#[derive(Debug, Parser)]
+#[command(name = "balcao", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Start here:\n  balcao serve --demo            two demo shops on http://127.0.0.1:8080\n  balcao chat --tenant loja-aurora   talk to one of them in this terminal\n  balcao doctor                  what is missing, and what to do about it")]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Settings file [default: balcao.toml where it exists]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Override one setting, for example --set llm.model=gpt-4o-mini (see `balcao config show`)
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub values: Vec<(String, String)>,
+    /// Where the embedded Postgres and generated keys live [default: .balcao]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Print JSON instead of tables
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .map(|(key, value)| (key.trim().to_owned(), value.to_owned()))
+        .ok_or_else(|| format!("`{text}` is not of the form key=value"))
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server
+    Serve(Serve),
+    /// Talk to a shop in this terminal, as its customer
+    Chat(Chat),
+    /// Read documents into a shop's knowledge
+    Ingest(Ingest),
+    /// Create and list shops, connect their WhatsApp numbers
+    #[command(subcommand)]
+    Tenant(Tenant),
+    /// Issue, list and revoke API keys
+    #[command(subcommand)]
+    Key(Key),
+    /// Run stand-ins of the WhatsApp Cloud API and of an OpenAI-compatible endpoint, for local development
+    Emulator(Emulator),
+    /// Check assets, database, migrations, models and credentials, and say what to do
+    Doctor,
+    /// Show the effective settings
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Bring the database's schema up to date
+    Migrate {
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Measure: the figures of the README come from here
+    #[command(subcommand)]
+    Bench(Bench),
+    /// What was set aside for a person to look at
+    #[command(subcommand)]
+    DeadLetters(DeadLetters),
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Create two demo shops with documents, keys and an emulated WhatsApp
+    #[arg(long)]
+    pub demo: bool,
+    /// Address and port [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Address of the demo's WhatsApp emulator
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8081")]
+    pub emulator_listen: SocketAddr,
+}
+
+#[derive(Debug, Args)]
+pub struct Chat {
+    /// The shop
+    #[arg(long, short, value_name = "SLUG")]
+    pub tenant: String,
+    /// Server to talk to [default: the demo's]
+    #[arg(long, env = "BALCAO_URL")]
+    pub url: Option<String>,
+    /// API key with the scope `chat` [default: the demo's]
+    #[arg(long, env = "BALCAO_API_KEY", hide_env_values = true)]
+    pub key: Option<String>,
+    /// Conversation to go on with [default: a new one]
+    #[arg(long, value_name = "ID")]
+    pub conversation: Option<String>,
+    /// Say this, print the answer, and leave
+    pub message: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Ingest {
+    /// File or folder (Markdown and text)
+    pub path: PathBuf,
+    /// The shop
+    #[arg(long, short, value_name = "SLUG")]
+    pub tenant: String,
+    /// Collection the documents belong to
+    #[arg(long, default_value = "default")]
+    pub collection: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Tenant {
+    /// Create a shop
+    Create {
+        /// Short name: lower case, digits, hyphens
+        slug: String,
+        /// Name as customers know it
+        #[arg(long)]
+        name: String,
+        /// pt or en
+        #[arg(long, default_value = "pt")]
+        language: String,
+    },
+    /// List the shops
+    List,
+    /// Show one shop with its channels
+    Show { slug: String },
+    /// Change a shop's settings, for example quiet_ms=2000
+    Set {
+        slug: String,
+        #[arg(value_name = "KEY=VALUE", value_parser = key_value, required = true)]
+        values: Vec<(String, String)>,
+    },
+    /// Connect a WhatsApp number
+    ConnectWhatsapp {
+        slug: String,
+        #[arg(long)]
+        phone_number_id: String,
+        /// WhatsApp Business Account id
+        #[arg(long)]
+        waba_id: Option<String>,
+        /// Number as people write it
+        #[arg(long, default_value = "")]
+        display: String,
+        /// File with the Meta app's secret
+        #[arg(long, value_name = "FILE")]
+        app_secret_file: PathBuf,
+        /// File with the verify token you chose
+        #[arg(long, value_name = "FILE")]
+        verify_token_file: PathBuf,
+        /// File with the access token
+        #[arg(long, value_name = "FILE")]
+        access_token_file: PathBuf,
+    },
+    /// Remove a shop and everything it owns
+    Delete {
+        slug: String,
+        /// Yes, really
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScopeWord {
+    Chat,
+    Ingest,
+    Admin,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Key {
+    /// Issue a key; its secret is shown once
+    Issue {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        /// What it is for
+        #[arg(long)]
+        name: String,
+        /// What it may do
+        #[arg(long = "scope", value_enum, required = true)]
+        scopes: Vec<ScopeWord>,
+    },
+    /// List a shop's keys
+    List {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+    },
+    /// Revoke a key at once
+    Revoke {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Emulator {
+    /// Address of the WhatsApp Cloud API stand-in
+    #[arg(long, default_value = "127.0.0.1:8081", value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// Also run an OpenAI-compatible stand-in at this address
+    #[arg(long, value_name = "ADDR")]
+    pub openai: Option<SocketAddr>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Every setting, its value (secrets masked) and where it comes from
+    Show,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Bench {
+    /// Durable webhook acceptance, beside pgbench on the same server
+    Webhooks(BenchTime),
+    /// Ordered processing: claim, stub turn, fenced completion
+    Ordered(BenchTime),
+    /// Many open conversations on the rule path
+    Conversations(BenchConversations),
+    /// A turn outside the model, by stage
+    Turn(BenchTime),
+    /// A breaker's cost per call
+    Breaker,
+    /// The local embedding model
+    Embedding,
+    /// All of them, one after the other
+    All(BenchTime),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct BenchTime {
+    /// Seconds per measurement
+    #[arg(long, default_value_t = 10)]
+    pub seconds: u64,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct BenchConversations {
+    /// Open conversations
+    #[arg(long, default_value_t = 10_000)]
+    pub conversations: usize,
+    /// Messages a second
+    #[arg(long, default_value_t = 200)]
+    pub rate: u64,
+    /// Seconds of load
+    #[arg(long, default_value_t = 60)]
+    pub seconds: u64,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DeadLetters {
+    /// List what was set aside
+    List {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        /// Also what was dealt with
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show one with its evidence
+    Show {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        id: String,
+    },
+    /// Try again
+    Replay {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        id: String,
+    },
+    /// Mark as dealt with
+    Resolve {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        id: String,
+    },
+}

@@ -1,0 +1,24 @@
+//! Tables for people, JSON for machines.
+
+use comfy_table::{ContentArrangement, Table, presets::UTF8_BORDERS_ONLY};
+use serde::Serialize;
+
+/// Prints one value: as JSON, or by `people`.
+pub fn print<T: Serialize>(json: bool, value: &T, people: impl FnOnce(&T)) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(value)?);
+    } else {
+        people(value);
+    }
+    Ok(())
+}
+
+/// Prints rows under a heading.
+pub fn table<const N: usize>(heading: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
+    let mut table = Table::new();
+    table.load_preset(UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(heading);
+    for row in rows {
+        table.add_row(row);
+    }
+    println!("{table}");
+}
