@@ -19,6 +19,8 @@ mod understand;
 #[cfg(test)]
 mod pack_tests;
 #[cfg(test)]
+mod readme_test;
+#[cfg(test)]
 mod utterances;
 
 use std::{

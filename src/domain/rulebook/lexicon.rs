@@ -93,6 +93,9 @@ const ABBREVIATIONS: &[(&str, &str)] = &[
     ("whats", "what"),
     ("cant", "cannot"),
     ("lemme", "let"),
+    ("wat", "what"),
+    ("wen", "when"),
+    ("tks", "thanks"),
 ];
 
 /// Words that may stand between the words of a phrase without changing it.

@@ -93,6 +93,9 @@ impl RulePack {
             }
         }
         let mut understanding = Understanding::default();
+        if texts.is_empty() {
+            understanding.found.extend(self.emoji(message, language));
+        }
         for (sentence, text) in sentences.into_iter().zip(texts) {
             understanding.found.extend(sentence.small_talk);
             understanding.found.extend(sentence.business.map(|(found, _)| found));
@@ -101,6 +104,18 @@ impl RulePack {
             }
         }
         understanding
+    }
+
+    /// What a message without a letter says: a thumb is a yes, folded hands are thanks. `???` says nothing.
+    fn emoji(&self, message: &str, language: Language) -> Option<Found> {
+        let intent = match message.chars().find(|c| u32::from(*c) > 0x2000)? {
+            '🙏' | '❤' | '🥰' | '😍' | '💚' | '💙' | '💜' | '😘' | '🤗' => "thanks",
+            '👋' => "greeting",
+            '👎' | '❌' => "deny",
+            _ => "affirm",
+        };
+        let rule = self.rule(intent)?;
+        Some(Found { intent: rule.name.clone(), first: rule.first, language })
     }
 
     fn sentence(&self, words: &[Word], language: Language) -> Sentence {
