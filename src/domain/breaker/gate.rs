@@ -183,14 +183,12 @@ impl Gate {
             } else {
                 self.admit_carefully(now)?
             };
-        if self.config.max_in_flight != 0
-            && self.places.taken.fetch_add(1, SeqCst) >= self.config.max_in_flight
-        {
-            self.leave_place();
+        if !self.take_place() {
             if trial {
                 self.give_back_trial(generation);
             }
-            return Err(self.refuse(Rejected::Full));
+            // Not counted yet: the caller may wait for its turn.
+            return Err(Rejected::Full);
         }
         let stripe = stripe_of_this_thread() & (self.stripes.len() - 1);
         let age = ((now.0 >> self.age_shift) as usize) % AGES;
@@ -263,6 +261,24 @@ impl Gate {
         why
     }
 
+    /// Takes a place in the bulkhead, if there is one. Never takes one too many and gives it back: somebody
+    /// else would see a full bulkhead meanwhile, and wait for a place that nobody announces.
+    #[inline]
+    fn take_place(&self) -> bool {
+        let limit = self.config.max_in_flight;
+        if limit == 0 {
+            return true;
+        }
+        let mut taken = self.places.taken.load(SeqCst);
+        while taken < limit {
+            match self.places.taken.compare_exchange_weak(taken, taken + 1, SeqCst, SeqCst) {
+                Ok(_) => return true,
+                Err(seen) => taken = seen,
+            }
+        }
+        false
+    }
+
     fn leave_place(&self) {
         if self.config.max_in_flight == 0 {
             return;
@@ -275,6 +291,11 @@ impl Gate {
         {
             bell.freed();
         }
+    }
+
+    /// Counts somebody who found no place and will not wait, or not any longer.
+    pub fn turn_away(&self) -> Rejected {
+        self.refuse(Rejected::Full)
     }
 
     /// Announces somebody who waits for a place in the bulkhead; `false` when too many wait already.

@@ -61,6 +61,22 @@ impl Totals {
         Counts { calls: self.succeeded + failures, failures, slow: self.slow }
     }
 
+    /// Adds another gate's counts.
+    pub const fn add(&mut self, other: &Self) {
+        self.succeeded += other.succeeded;
+        self.slow += other.slow;
+        self.failed += other.failed;
+        self.unknown += other.unknown;
+        self.rate_limited += other.rate_limited;
+        self.quota_exhausted += other.quota_exhausted;
+        self.unauthorized += other.unauthorized;
+        self.client_bugs += other.client_bugs;
+        self.cancelled += other.cancelled;
+        self.local_rejects += other.local_rejects;
+        self.rejected += other.rejected;
+        self.late += other.late;
+    }
+
     /// Each count with the word used in metrics.
     pub const fn by_class(&self) -> [(&'static str, u64); 11] {
         [
