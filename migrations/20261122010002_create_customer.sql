@@ -207,7 +207,8 @@ begin
 end
 $$;
 
--- Notes that a person goes by an id now. A retired id stays retired: a message may be old.
+-- Notes that a person goes by an id now. A retired id stays retired, whoever's it becomes: the message that shows it
+-- may be old. It is still written to when the person has no other.
 create function customer_identify(p_tenant uuid, p_channel uuid, p_customer uuid, p_kind text, p_value text, p_retire boolean)
 returns void
 language sql as $$
@@ -217,11 +218,7 @@ language sql as $$
   on conflict (tenant_id, channel_id, kind, value) do update
   set customer_id = excluded.customer_id,
       seen_at = excluded.seen_at,
-      retired_at = case
-        -- Somebody else's now: a new life for the id.
-        when customer_identity.customer_id <> excluded.customer_id then excluded.retired_at
-        else coalesce(customer_identity.retired_at, excluded.retired_at)
-      end
+      retired_at = coalesce(customer_identity.retired_at, excluded.retired_at)
 $$;
 
 create function customer_resolve(

@@ -146,7 +146,7 @@ create table ingestion_job (
   constraint ingestion_job_state_known check (state in ('queued', 'running', 'done', 'failed'))
 );
 -- Across shops, oldest first: what ingestion_job_claim reads.
-create index ingestion_job_open on ingestion_job (created_at) where state in ('queued', 'running');
+create index ingestion_job_open_route on ingestion_job (created_at) where state in ('queued', 'running');
 
 select wall_in('document'), wall_in('passage'), let_owner_pass('passage'), wall_in('passage_embedding'),
   wall_in('knowledge_index'), wall_in('ingestion_job'), let_owner_pass('ingestion_job');
@@ -175,19 +175,22 @@ begin
     return;
   end if;
   return query
-    select p.passage_id, p.document_id, r.score
-    from passage p
-    -- Each passage is ranked by the words as its own language stems them.
-    cross join lateral (
-      select ts_rank(p.words, coalesce(case p.language when 'en' then v_en else v_pt end, v_any), 1) as score
+    select r.passage_id, r.document_id, r.score
+    from (
+      select p.passage_id, p.document_id,
+             -- Each passage is ranked by the words as its own language stems them.
+             ts_rank(p.words, coalesce(case p.language when 'en' then v_en else v_pt end, v_any), 1) as score
+      from passage p
+      where p.tenant_id = v_tenant
+        and p.words @@ v_any
+        and (p_collection is null or p.document_id = any(array(
+              select d.document_id from document d where d.tenant_id = v_tenant and d.collection = p_collection)))
+      order by 3 desc, 1
+      limit p_limit
     ) r
-    where p.tenant_id = v_tenant
-      and p.words @@ v_any
-      and (p_collection is null or p.document_id = any(array(
-            select d.document_id from document d where d.tenant_id = v_tenant and d.collection = p_collection)))
-      and r.score > 0
-    order by r.score desc, p.passage_id
-    limit p_limit;
+    -- Zero: only the other language's reading of a word matched.
+    where r.score > 0
+    order by r.score desc, r.passage_id;
 end
 $$;
 

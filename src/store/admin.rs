@@ -17,10 +17,9 @@ pub struct Refusal {
 impl From<sqlx::Error> for Refusal {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::Database(e) => Self {
-                code: e.code().unwrap_or_default().into_owned(),
-                message: e.message().to_owned(),
-            },
+            sqlx::Error::Database(e) => {
+                Self { code: e.code().unwrap_or_default().into_owned(), message: e.message().to_owned() }
+            }
             _ => Self { code: String::new(), message: error.to_string() },
         }
     }
@@ -46,8 +45,7 @@ impl Admin {
 
     /// The rows of a query, every value as text.
     pub async fn rows(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, Refusal> {
-        let rows =
-            sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).fetch_all(&mut self.connection).await?;
+        let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).fetch_all(&mut self.connection).await?;
         rows.iter().map(|row| Ok(texts(row)?)).collect()
     }
 

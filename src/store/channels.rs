@@ -206,7 +206,9 @@ pub async fn all(store: &Store) -> Result<Vec<ChannelAccount>, StoreError> {
         .filter_map(|row| {
             let channel_id = ChannelId::from_uuid(row.channel_id);
             row.open(&store.keyring)
-                .inspect_err(|error| tracing::error!(channel.id = %channel_id, %error, "cannot use a channel"))
+                .inspect_err(
+                    |error| tracing::error!(channel.id = %channel_id, %error, "cannot use a channel"),
+                )
                 .ok()
         })
         .collect())

@@ -42,9 +42,10 @@ fn problem(problems: &mut Vec<Problem>, what: impl Into<String>, remedy: impl In
 }
 
 async fn version(connection: &mut PgConnection, problems: &mut Vec<Problem>) -> Result<(), StoreError> {
-    let row = sqlx::query("select current_setting('server_version_num')::int, current_setting('server_version')")
-        .fetch_one(connection)
-        .await?;
+    let row =
+        sqlx::query("select current_setting('server_version_num')::int, current_setting('server_version')")
+            .fetch_one(connection)
+            .await?;
     if u32::try_from(row.try_get::<i32, _>(0)?).unwrap_or(0) < MIN_POSTGRES {
         let found: String = row.try_get(1)?;
         problem(
@@ -90,7 +91,10 @@ async fn role(connection: &mut PgConnection, problems: &mut Vec<Problem>) -> Res
     if let Some(first) = owned.first() {
         problem(
             problems,
-            format!("the server's role owns {} tables or may become their owner, `{first}` for one", owned.len()),
+            format!(
+                "the server's role owns {} tables or may become their owner, `{first}` for one",
+                owned.len()
+            ),
             "connect the server as `balcao_app`, which owns nothing and is a member of nothing",
         );
     }
@@ -123,7 +127,8 @@ async fn walls(connection: &mut PgConnection, problems: &mut Vec<Problem>) -> Re
     .await?;
     for row in tables {
         let table: String = row.try_get(0)?;
-        let remedy = format!("run `balcao migrate`; if that does not help, repair the policies of `{table}` by hand");
+        let remedy =
+            format!("run `balcao migrate`; if that does not help, repair the policies of `{table}` by hand");
         if !row.try_get::<bool, _>(1)? {
             problem(problems, format!("row security is not enabled and forced on `{table}`"), &remedy);
         }
@@ -135,7 +140,11 @@ async fn walls(connection: &mut PgConnection, problems: &mut Vec<Problem>) -> Re
             walls += 1;
             if !policy.try_get::<Option<bool>, _>(2)?.unwrap_or(false) {
                 let name: String = policy.try_get(1)?;
-                problem(problems, format!("the policy `{name}` of `{table}` is not the tenant wall"), &remedy);
+                problem(
+                    problems,
+                    format!("the policy `{name}` of `{table}` is not the tenant wall"),
+                    &remedy,
+                );
             }
         }
         if walls != 1 {
@@ -169,12 +178,15 @@ async fn migrations(connection: &mut PgConnection, problems: &mut Vec<Problem>) 
     let applied: Vec<(i64, Vec<u8>)> = match ledger {
         None => Vec::new(),
         Some(_) => {
-            sqlx::query_as("select version, checksum from public._sqlx_migrations where success order by version")
-                .fetch_all(connection)
-                .await?
+            sqlx::query_as(
+                "select version, checksum from public._sqlx_migrations where success order by version",
+            )
+            .fetch_all(connection)
+            .await?
         }
     };
-    let missing = MIGRATOR.iter().filter(|m| !applied.iter().any(|(version, _)| *version == m.version)).count();
+    let missing =
+        MIGRATOR.iter().filter(|m| !applied.iter().any(|(version, _)| *version == m.version)).count();
     if missing > 0 {
         problem(problems, format!("{missing} migrations have not been applied"), "run `balcao migrate`");
     }

@@ -75,10 +75,7 @@ pub async fn get(tx: &mut TenantTx, id: ConversationId) -> Result<Conversation, 
 }
 
 /// The conversation of a caller's own id on the API channel.
-pub async fn by_external(
-    tx: &mut TenantTx,
-    external_id: &str,
-) -> Result<Option<Conversation>, StoreError> {
+pub async fn by_external(tx: &mut TenantTx, external_id: &str) -> Result<Option<Conversation>, StoreError> {
     let tenant_id = tx.tenant_id().as_uuid();
     let id = sqlx::query_scalar!(
         "select v.conversation_id
@@ -129,8 +126,7 @@ pub async fn list(
     )
     .fetch_all(tx.conn())
     .await?;
-    let items: Vec<Conversation> =
-        rows.into_iter().map(Conversation::try_from).collect::<Result<_, _>>()?;
+    let items: Vec<Conversation> = rows.into_iter().map(Conversation::try_from).collect::<Result<_, _>>()?;
     let next_cursor = items.last().filter(|_| is_full(items.len(), limit)).map(|last| {
         let at = last.last_inbound_at.unwrap_or(last.created_at);
         format!("{}-{}", at.timestamp_micros(), last.conversation_id.as_uuid().simple())

@@ -20,11 +20,7 @@ pub(crate) fn parse(url: &str) -> Result<PgConnectOptions, StoreError> {
 }
 
 /// The same server and database, as somebody else.
-pub(crate) fn as_user(
-    url: &str,
-    user: &str,
-    password: Option<&SecretString>,
-) -> Result<String, StoreError> {
+pub(crate) fn as_user(url: &str, user: &str, password: Option<&SecretString>) -> Result<String, StoreError> {
     let unreadable = || StoreError::unavailable("the database URL cannot be read");
     let mut url = Url::parse(url).map_err(|_| unreadable())?;
     url.set_username(user).map_err(|()| unreadable())?;

@@ -173,6 +173,12 @@ impl EmbeddedPostgres {
         Ok(())
     }
 
+    /// Leaves it running, as being killed would: for tests.
+    #[doc(hidden)]
+    pub fn abandon(mut self) {
+        self.stopped = true;
+    }
+
     fn is_running(&mut self) -> bool {
         match &mut self.child {
             // A child that has ended stays a zombie until we ask.
@@ -307,7 +313,8 @@ fn settings(place: &Place, options: &EmbeddedOptions) -> Vec<(&'static str, Stri
         ("unix_socket_permissions", "0700".into()),
         ("max_connections", options.max_connections.to_string()),
         ("fsync", on(options.durable)),
-        ("synchronous_commit", on(options.durable)),
+        // Without fsync this still survives a crash of Postgres, if not of the machine.
+        ("synchronous_commit", "on".into()),
         ("full_page_writes", on(options.durable)),
         ("shared_buffers", "128MB".into()),
         ("work_mem", "8MB".into()),

@@ -367,7 +367,8 @@ mod tests {
     use super::*;
 
     fn pending(payload: Value, edited: bool, edit: Option<&str>, revoked: bool) -> StoredMessage {
-        Pending { seq: 1, payload, received_at: Utc::now(), edited, edit: edit.map(str::to_owned), revoked }.into()
+        Pending { seq: 1, payload, received_at: Utc::now(), edited, edit: edit.map(str::to_owned), revoked }
+            .into()
     }
 
     fn text(words: &str) -> Value {
@@ -391,7 +392,9 @@ mod tests {
 
     #[test]
     fn a_payload_nobody_understands_is_passed_on_raw() {
-        let message = pending(serde_json::json!({"provider_message_id": "x", "content": 7}), false, None, false).message;
+        let message =
+            pending(serde_json::json!({"provider_message_id": "x", "content": 7}), false, None, false)
+                .message;
         assert_eq!(message.provider_message_id, "x");
         assert!(matches!(message.content, Content::Unknown { .. }));
     }

@@ -51,22 +51,34 @@ pub enum MigrateError {
     #[error("Postgres {found} is too old: use Postgres 16 or newer (18 is recommended)")]
     OldPostgres { found: String },
     /// The extension is missing on the server's machine.
-    #[error("the extension `{0}` is not installed on the database server: install it there (package of pgvector or postgresql-contrib)")]
+    #[error(
+        "the extension `{0}` is not installed on the database server: install it there (package of pgvector or postgresql-contrib)"
+    )]
     NoExtension(String),
     /// The extension needs a superuser's hand.
-    #[error("the database user may not create the extension `{0}`: run `create extension {0}` in this database as a superuser")]
+    #[error(
+        "the database user may not create the extension `{0}`: run `create extension {0}` in this database as a superuser"
+    )]
     ExtensionForbidden(String),
     /// The extension is too old.
-    #[error("pgvector {found} is too old: install 0.8.4 or newer on the database server, then run `alter extension vector update`")]
+    #[error(
+        "pgvector {found} is too old: install 0.8.4 or newer on the database server, then run `alter extension vector update`"
+    )]
     OldPgvector { found: String },
     /// The roles could not be made.
-    #[error("the database user may not prepare the roles `balcao_owner` and `balcao_app` ({0}): use a superuser, or the owner of the database with CREATEROLE")]
+    #[error(
+        "the database user may not prepare the roles `balcao_owner` and `balcao_app` ({0}): use a superuser, or the owner of the database with CREATEROLE"
+    )]
     Roles(String),
     /// The server's role cannot log in.
-    #[error("`balcao_app` cannot log in ({0}): allow it in pg_hba.conf with scram-sha-256, or set the URL of a runtime role of your own")]
+    #[error(
+        "`balcao_app` cannot log in ({0}): allow it in pg_hba.conf with scram-sha-256, or set the URL of a runtime role of your own"
+    )]
     Login(String),
     /// A newer program was here.
-    #[error("the database was migrated by a newer version of balcao (`{0}` is unknown here): update this program")]
+    #[error(
+        "the database was migrated by a newer version of balcao (`{0}` is unknown here): update this program"
+    )]
     Newer(String),
     /// A migration failed; nothing of it was kept.
     #[error("a migration failed and was rolled back: {0}")]
@@ -91,7 +103,10 @@ pub async fn migrate(admin_url: &str) -> Result<Report, MigrateError> {
         return Err(MigrateError::Newer(unknown.to_string()));
     }
     connection.execute("set role balcao_owner").await.map_err(|e| MigrateError::Roles(brief(&e)))?;
-    MIGRATOR.run_direct(None, &mut connection, false).await.map_err(|e| MigrateError::Failed(e.to_string()))?;
+    MIGRATOR
+        .run_direct(None, &mut connection, false)
+        .await
+        .map_err(|e| MigrateError::Failed(e.to_string()))?;
     // What the start-up check reads.
     connection
         .execute("grant select on _sqlx_migrations to balcao_app")
@@ -254,9 +269,14 @@ mod tests {
 
     #[test]
     fn versions_of_pgvector_are_compared_as_numbers() {
-        for (version, recent) in
-            [("0.8.3", false), ("0.8.4", true), ("0.8.10", true), ("0.10.0", true), ("1.0", true), ("0.8", false)]
-        {
+        for (version, recent) in [
+            ("0.8.3", false),
+            ("0.8.4", true),
+            ("0.8.10", true),
+            ("0.10.0", true),
+            ("1.0", true),
+            ("0.8", false),
+        ] {
             assert_eq!(is_recent(version), recent, "{version}");
         }
     }

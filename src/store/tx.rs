@@ -267,8 +267,7 @@ impl Drop for Lease {
 }
 
 async fn is_clean(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    let rows =
-        sqlx::raw_sql(AssertSqlSafe(format!("select {IS_CLEAN}"))).fetch_all(&mut *connection).await?;
+    let rows = sqlx::raw_sql(AssertSqlSafe(format!("select {IS_CLEAN}"))).fetch_all(&mut *connection).await?;
     Ok(rows.first().is_some_and(|row| row.try_get(0).unwrap_or(false)))
 }
 

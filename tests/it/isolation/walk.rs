@@ -114,7 +114,9 @@ pub async fn fill(admin: &mut Admin, tables: &[Table]) {
         for tenant in [A, B] {
             let insert = table.insert(tenant);
             admin
-                .execute(&format!("set session_replication_role = replica; {insert}; reset session_replication_role"))
+                .execute(&format!(
+                    "set session_replication_role = replica; {insert}; reset session_replication_role"
+                ))
                 .await
                 .unwrap_or_else(|e| panic!("cannot make up a row of `{}`: {e}: {insert}", table.name));
         }
@@ -193,7 +195,10 @@ async fn structure(admin: &mut Admin, table: &Table, wrong: &mut Vec<String>) {
         .unwrap();
     for key in keys {
         if key[1].as_deref() != Some("tenant_id") {
-            wrong.push(format!("{name}: {} does not begin with tenant_id", key[0].clone().unwrap_or_default()));
+            wrong.push(format!(
+                "{name}: {} does not begin with tenant_id",
+                key[0].clone().unwrap_or_default()
+            ));
         }
     }
 }
