@@ -20,27 +20,33 @@ const COVERAGE: f32 = 3.0;
 const LEXICAL_BIAS: f32 = -3.0;
 const LEXICAL_COVERAGE: f32 = 4.5;
 
-/// The highest cosine among the candidates.
-pub(crate) fn basis(candidates: &[Candidate]) -> Option<f32> {
-    candidates.iter().filter_map(|candidate| candidate.vector).reduce(f32::max)
+/// What the confidence is made of.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Signs {
+    /// The highest cosine of the question with any passage; `None` without vectors.
+    pub cosine: Option<f32>,
+    /// The share of the question's content words that one of the best passages has, 0 to 1.
+    pub coverage: f32,
+    /// Whether there is any passage at all.
+    pub found: bool,
 }
 
-/// The confidence of a ranking.
-pub(crate) fn of(
-    query: &Query,
-    cosine: Option<f32>,
-    ranked: &[RankedPassage<Candidate>],
-    degraded: bool,
-) -> f32 {
-    if ranked.is_empty() {
-        return 0.0;
+impl Signs {
+    /// Reads them off a ranking whose best passages are `best`.
+    pub(crate) fn read(query: &Query, candidates: &[Candidate], best: &[RankedPassage<Candidate>]) -> Self {
+        let cosine = candidates.iter().filter_map(|candidate| candidate.vector).reduce(f32::max);
+        Self { cosine, coverage: coverage(query, best), found: !best.is_empty() }
     }
-    let coverage = coverage(query, ranked);
-    let score = match cosine {
-        Some(cosine) if !degraded => BIAS + COSINE * cosine + COVERAGE * coverage,
-        _ => LEXICAL_BIAS + LEXICAL_COVERAGE * coverage,
-    };
-    1.0 / (1.0 + (-score).exp())
+
+    /// The confidence they give, 0 to 1.
+    pub fn confidence(&self) -> f32 {
+        let score = match self.cosine {
+            _ if !self.found => return 0.0,
+            Some(cosine) => BIAS + COSINE * cosine + COVERAGE * self.coverage,
+            None => LEXICAL_BIAS + LEXICAL_COVERAGE * self.coverage,
+        };
+        1.0 / (1.0 + (-score).exp())
+    }
 }
 
 /// The share of the question's content words that the best passage has, of the best few.
@@ -58,8 +64,8 @@ fn coverage(query: &Query, ranked: &[RankedPassage<Candidate>]) -> f32 {
     ranked.iter().take(BEST).map(share).fold(0.0, f32::max)
 }
 
-/// The same word but for its ending ("entrega", "entregam"): equal, or a common beginning of five letters and all but
-/// three of the shorter.
+/// The same word but for its ending ("entrega", "entregam"): a common beginning of at least four letters, which is all
+/// of the shorter word but its last two.
 fn alike(a: &str, b: &str) -> bool {
     if a == b {
         return true;
@@ -67,4 +73,33 @@ fn alike(a: &str, b: &str) -> bool {
     let common = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
     let shorter = a.chars().count().min(b.chars().count());
     common >= 4 && common + 2 >= shorter
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_alike_whatever_their_ending() {
+        for (a, b, expected) in [
+            ("entrega", "entregam", true),
+            ("devolucao", "devolucoes", true),
+            ("frete", "frete", true),
+            ("110v", "220v", false),
+            ("loja", "lojas", true),
+            ("cor", "corte", false),
+            ("prazo", "preco", false),
+        ] {
+            assert_eq!(alike(a, b), expected, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn more_of_either_sign_is_more_confidence_and_nothing_found_is_none() {
+        let signs = |cosine, coverage| Signs { cosine, coverage, found: true }.confidence();
+        assert!(signs(Some(0.90), 0.5) > signs(Some(0.80), 0.5));
+        assert!(signs(Some(0.85), 1.0) > signs(Some(0.85), 0.0));
+        assert!(signs(None, 1.0) > signs(None, 0.2));
+        assert_eq!(Signs::default().confidence(), 0.0);
+    }
 }

@@ -18,8 +18,10 @@ use balcao_store::{Store, StoreError, knowledge};
 use moka::future::Cache;
 
 use crate::{
-    Hit, SearchError, SearchRequest, SearchResult, Searcher, confidence,
+    Hit, SearchError, SearchRequest, SearchResult, Searcher,
+    confidence::Signs,
     fusion::{self, Candidate},
+    ingest::tidy,
     query::Query,
     readable::{self, RankedPassage},
 };
@@ -49,8 +51,11 @@ pub struct HybridSearcher {
     store: Store,
     embedder: Arc<dyn Embedder>,
     vectors: Cache<String, Arc<Vec<f32>>>,
-    results: Cache<(TenantId, i64, SearchRequest), Arc<SearchResult>>,
+    results: Cache<ResultKey, Arc<SearchResult>>,
 }
+
+/// What decides a result: tenant, index version, question, collection, language, limit.
+type ResultKey = (TenantId, i64, Query, Option<String>, Option<Language>, usize);
 
 /// The rankings of one question before anything is left out: for measuring and explaining.
 #[derive(Debug, Clone, Default)]
@@ -107,6 +112,13 @@ impl HybridSearcher {
         Ok(Ranking { candidates, degraded: by_vector.is_none(), stages: stages.0 })
     }
 
+    /// What the confidence of a search is made of: for calibrating it.
+    pub async fn signs(&self, ctx: &TenantCtx, query: &Query) -> Result<Signs, StoreError> {
+        let ranking = self.rank(ctx, query, None, LEXICAL_WEIGHT).await?;
+        let best = self.passages(ctx, &ranking.candidates, &SearchRequest::new("", 1)).await?;
+        Ok(Signs::read(query, &ranking.candidates, &best))
+    }
+
     async fn by_words(
         &self,
         ctx: &TenantCtx,
@@ -152,16 +164,17 @@ impl HybridSearcher {
         Ok(version)
     }
 
-    async fn find(&self, ctx: &TenantCtx, request: &SearchRequest) -> Result<SearchResult, StoreError> {
-        let query = Query::read(&request.query, &request.previous);
-        if query.is_empty() || request.limit == 0 {
-            return Ok(SearchResult { query: query.text, ..SearchResult::default() });
-        }
-        let mut ranking = self.rank(ctx, &query, request.collection.as_deref(), LEXICAL_WEIGHT).await?;
+    async fn find(
+        &self,
+        ctx: &TenantCtx,
+        query: Query,
+        request: &SearchRequest,
+    ) -> Result<SearchResult, StoreError> {
+        let collection = request.collection.as_deref().map(tidy);
+        let mut ranking = self.rank(ctx, &query, collection.as_deref(), LEXICAL_WEIGHT).await?;
         let started = Instant::now();
-        let confidence_basis = confidence::basis(&ranking.candidates);
         let ranked = self.passages(ctx, &ranking.candidates, request).await?;
-        let confidence = confidence::of(&query, confidence_basis, &ranked, ranking.degraded);
+        let confidence = Signs::read(&query, &ranking.candidates, &ranked).confidence();
         let hits = readable::pieces(ranked, request.limit.min(MAX_LIMIT)).into_iter().map(hit).collect();
         let mut stages = Stages(std::mem::take(&mut ranking.stages));
         stages.push("search.read", started.elapsed());
@@ -223,14 +236,19 @@ fn hit(piece: RankedPassage<Candidate>) -> Hit {
 impl Searcher for HybridSearcher {
     async fn search(&self, ctx: &TenantCtx, request: &SearchRequest) -> Result<SearchResult, SearchError> {
         let store_error = |error: StoreError| SearchError::Store(error.to_string());
+        let query = Query::read(&request.query, &request.previous);
+        if query.is_empty() || request.limit == 0 {
+            return Ok(SearchResult { query: query.text, ..SearchResult::default() });
+        }
         let version = self.version(ctx).await.map_err(store_error)?;
-        let key = (ctx.tenant_id, version, request.clone());
+        let SearchRequest { collection, language, limit, .. } = request.clone();
+        let key = (ctx.tenant_id, version, query.clone(), collection, language, limit);
         if let Some(known) = self.results.get(&key).await {
             count_cache("result", true);
             return Ok((*known).clone());
         }
         count_cache("result", false);
-        let result = self.find(ctx, request).await.map_err(store_error)?;
+        let result = self.find(ctx, query, request).await.map_err(store_error)?;
         // What was found while the model was away is not what should be found once it is back.
         if !result.degraded {
             self.results.insert(key, Arc::new(result.clone())).await;

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{langchain, language};
-pub use load::{FoundFile, MediaType, Unreadable};
+pub use load::{FoundFile, MAX_BYTES, MediaType, Unreadable};
 
 /// The collection of documents that name none.
 pub const DEFAULT_COLLECTION: &str = "default";
@@ -438,7 +438,7 @@ fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
 }
 
 /// One line without control characters, of bearable length.
-fn tidy(name: &str) -> String {
+pub(crate) fn tidy(name: &str) -> String {
     balcao_domain::text::clean(name, MAX_NAME).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -117,3 +117,141 @@ pub async fn documents_from<L: Loader>(
 async fn load<L: Loader>(loader: L) -> Result<Vec<Document>, LoaderError> {
     loader.load().await?.boxed().try_collect().await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::Pin,
+        sync::{Mutex, PoisonError},
+    };
+
+    use balcao_domain::{DocumentId, PassageId, TenantId};
+    use futures::Stream;
+    use langchain_rust::{
+        chain::{Chain, RETRIEVAL_QA_SOURCE_DOCUMENTS_KEY, RetrievalQA},
+        document_loaders::CsvLoader,
+        language_models::{GenerateResult, LLMError, llm::LLM},
+        prompt_args,
+        schemas::{Message, StreamData},
+    };
+
+    use super::*;
+    use crate::{SearchError, SearchResult};
+
+    /// One passage, whatever is asked; remembers for whom.
+    #[derive(Default)]
+    struct OnePassage(Mutex<Vec<(TenantId, SearchRequest)>>);
+
+    #[async_trait]
+    impl Searcher for OnePassage {
+        async fn search(
+            &self,
+            ctx: &TenantCtx,
+            request: &SearchRequest,
+        ) -> Result<SearchResult, SearchError> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push((ctx.tenant_id, request.clone()));
+            let hit = Hit {
+                passage_id: PassageId::generate(),
+                document_id: DocumentId::generate(),
+                title: "Trocas".into(),
+                source: "trocas.md".into(),
+                headings: vec!["Prazo".into()],
+                text: "Devolva em até 7 dias.".into(),
+                score: 0.75,
+                vector_score: Some(0.9),
+                lexical_score: None,
+            };
+            Ok(SearchResult { hits: vec![hit], confidence: 0.9, ..SearchResult::default() })
+        }
+    }
+
+    /// Answers with the prompt it was given.
+    #[derive(Clone)]
+    struct Parrot;
+
+    #[async_trait]
+    impl LLM for Parrot {
+        async fn generate(&self, messages: &[Message]) -> Result<GenerateResult, LLMError> {
+            let generation = messages.iter().map(|message| message.content.as_str()).collect();
+            Ok(GenerateResult { generation, ..GenerateResult::default() })
+        }
+
+        async fn stream(
+            &self,
+            _messages: &[Message],
+        ) -> Result<Pin<Box<dyn Stream<Item = Result<StreamData, LLMError>> + Send>>, LLMError> {
+            Err(LLMError::OtherError("not asked for".into()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_chain_of_langchain_answers_from_a_shops_documents() {
+        let searcher = Arc::new(OnePassage::default());
+        let ctx = TenantCtx::system(TenantId::generate());
+        let retriever = TenantRetriever::new(searcher.clone(), ctx.clone(), 4).with_collection("faq");
+        let chain = RetrievalQA::from_llm(Parrot, retriever).with_return_source_documents(true);
+        let question = "Qual o prazo de devolução?";
+        let output = chain.execute(prompt_args! { "query" => question }).await.expect("an answer");
+
+        let prompt = output["output"].as_str().expect("words");
+        assert!(prompt.contains("Devolva em até 7 dias.") && prompt.contains(question), "{prompt}");
+        let source = &output[RETRIEVAL_QA_SOURCE_DOCUMENTS_KEY][0];
+        assert_eq!(source["metadata"]["source"], "trocas.md");
+        assert_eq!(source["metadata"]["headings"][0], "Prazo");
+        assert_eq!(source["score"], 0.75);
+
+        let asked = searcher.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let expected = SearchRequest { collection: Some("faq".into()), ..SearchRequest::new(question, 4) };
+        assert_eq!(*asked, [(ctx.tenant_id, expected)]);
+    }
+
+    /// The length of a text as its vector.
+    struct Lengths;
+
+    #[async_trait]
+    impl balcao_llm::Embedder for Lengths {
+        fn model_id(&self) -> &str {
+            "lengths"
+        }
+        fn dimensions(&self) -> usize {
+            1
+        }
+        fn count_tokens(&self, text: &str) -> usize {
+            text.len()
+        }
+        async fn embed_query(&self, text: &str) -> Result<Vec<f32>, balcao_llm::EmbedError> {
+            if text.is_empty() {
+                return Err(balcao_llm::EmbedError::BreakerOpen);
+            }
+            Ok(vec![text.len() as f32])
+        }
+        async fn embed_passages(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, balcao_llm::EmbedError> {
+            Ok(texts.iter().map(|text| vec![text.len() as f32 * 10.0]).collect())
+        }
+    }
+
+    #[tokio::test]
+    async fn our_model_embeds_for_langchain_and_its_failures_keep_their_words() {
+        let embedder = TenantEmbedder(Arc::new(Lengths));
+        assert_eq!(embedder.embed_query("abc").await.expect("a vector"), [3.0]);
+        let texts = ["a".to_owned(), "bb".to_owned()];
+        assert_eq!(embedder.embed_documents(&texts).await.expect("vectors"), [[10.0], [20.0]]);
+        let error = embedder.embed_query("").await.expect_err("the breaker is open");
+        assert!(error.to_string().contains("breaker"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_loader_of_langchain_feeds_ingestion() {
+        let table = "produto,voltagem\nCafeteira,110v\nChaleira,220v\n";
+        let columns = ["produto", "voltagem"].map(str::to_owned).to_vec();
+        let loader = CsvLoader::new(table.as_bytes(), columns);
+        let documents = documents_from(loader, "catalogo", "produtos.csv", MediaType::PlainText)
+            .await
+            .expect("documents");
+        let seen: Vec<_> = documents
+            .iter()
+            .map(|doc| (doc.uri.as_str(), String::from_utf8_lossy(&doc.bytes).contains("110v")))
+            .collect();
+        assert_eq!(seen, [("produtos.csv", true), ("produtos.csv#2", false)]);
+    }
+}

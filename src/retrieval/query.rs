@@ -37,7 +37,7 @@ const SMALL: &[&str] = &[
 ];
 
 /// A question, understood as far as this goes without a model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Query {
     /// What is searched for: the question, with earlier messages in front where it leans on them.
     pub text: String,
@@ -52,9 +52,11 @@ impl Query {
         let content = content_words(&own);
         let mut parts = Vec::new();
         if leans_back(&own, &content) {
-            let earlier = previous.iter().map(|text| clean(text)).filter(|text| !text.is_empty());
-            parts = earlier.collect();
-            parts.drain(..parts.len().saturating_sub(EARLIER));
+            // A greeting says nothing about what is asked.
+            let telling =
+                previous.iter().rev().map(|text| clean(text)).filter(|text| !content_words(text).is_empty());
+            parts = telling.take(EARLIER).collect();
+            parts.reverse();
         }
         parts.push(own);
         Self { text: parts.join("\n"), content }
@@ -98,7 +100,8 @@ mod tests {
 
     #[test]
     fn a_short_follow_up_brings_the_two_messages_before_it() {
-        assert_eq!(read("e o azul?", &["oi", "tem tênis?", "do preto"]), "tem tênis?\ndo preto\ne o azul?");
+        let previous = ["olá", "tem tênis?", "oi", "do preto", "👍"];
+        assert_eq!(read("e o azul?", &previous), "tem tênis?\ndo preto\ne o azul?");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DATABASE_URL=postgres://balcao_app@127.0.0.1/balcao BALCAO_ASSETS=.balcao \
-//!   cargo run --release -p balcao-retrieval --example beir -- DIR [EVERY]
+//!   cargo run --release -p balcao-retrieval --example beir -- DIR [EVERY [FOREIGN_DIR]]
 //! ```
 //!
 //! The corpus goes into a shop of its own (slug `beir-NAME`) of a database that `balcao migrate` has prepared, through
@@ -13,6 +13,9 @@
 //!
 //! Where questions come with a history of earlier turns, the variants are: `as is`, `product` (what
 //! `Query::read` makes of it), `+prev2` (always two earlier messages in front). `#noacc` has its accents removed.
+//!
+//! With `FOREIGN_DIR`, the questions of that set are asked of this corpus too, which cannot answer them. Then only the
+//! signs of confidence are printed, tab-separated: `own` or `foreign`, `dev` or `test`, cosine, coverage, confidence.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -39,8 +42,9 @@ const WEIGHTS: [f32; 9] = [0.0, 0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 1.0];
 #[tokio::main]
 async fn main() -> Result<()> {
     let mut args = env::args().skip(1);
-    let Some(dir) = args.next().map(PathBuf::from) else { bail!("usage: beir DIR [EVERY]") };
+    let Some(dir) = args.next().map(PathBuf::from) else { bail!("usage: beir DIR [EVERY [FOREIGN_DIR]]") };
     let every: usize = args.next().map_or(Ok(1), |n| n.parse())?;
+    let foreign = args.next().map(|dir| Set::read(Path::new(&dir), every)).transpose()?;
     let set = Set::read(&dir, every)?;
 
     let assets = env::var_os("BALCAO_ASSETS").map_or_else(|| PathBuf::from(".balcao"), PathBuf::from);
@@ -55,6 +59,11 @@ async fn main() -> Result<()> {
     ingest(&store, &embedder, &ctx, &set).await?;
     let names = names(&store, &ctx).await?;
     let searcher = HybridSearcher::new(store, embedder);
+
+    if let Some(foreign) = foreign {
+        signs(&searcher, &ctx, "own", &set).await?;
+        return signs(&searcher, &ctx, "foreign", &foreign).await;
+    }
 
     let history = set.queries.iter().any(|query| !query.previous.is_empty());
     let mut variants: Vec<(&str, Vec<Query>)> = vec![("as is", set.read_as(|q| Query::read(&q.text, &[])))];
@@ -107,6 +116,16 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
+async fn signs(searcher: &HybridSearcher, ctx: &TenantCtx, whose: &str, set: &Set) -> Result<()> {
+    for asked in &set.queries {
+        let signs = searcher.signs(ctx, &Query::read(&asked.text, &[])).await?;
+        let half = if asked.dev { "dev" } else { "test" };
+        let cosine = signs.cosine.unwrap_or(0.0);
+        println!("{whose}\t{half}\t{cosine:.4}\t{:.3}\t{:.3}", signs.coverage, signs.confidence());
+    }
+    Ok(())
+}
+
 struct Set {
     corpus: Vec<NewDocument>,
     queries: Vec<Asked>,
@@ -123,11 +142,11 @@ struct Asked {
 
 impl Set {
     fn read(dir: &Path, every: usize) -> Result<Self> {
-        let corpus = lines(&dir.join("corpus.jsonl"))?.iter().map(|line| NewDocument {
+        let corpus = lines(&dir.join("corpus.jsonl"))?.into_iter().map(|line| NewDocument {
             collection: "beir".into(),
-            uri: word(line, "_id"),
-            title: Some(word(line, "title")),
-            bytes: word(line, "text").into_bytes(),
+            uri: word(&line, "_id"),
+            title: Some(word(&line, "title")),
+            bytes: word(&line, "text").into_bytes(),
             media_type: Some(MediaType::PlainText),
         });
         let mut judged: HashMap<String, BTreeMap<String, f64>> = HashMap::new();

@@ -82,7 +82,7 @@ pub fn split(document: &str, media_type: MediaType, count_tokens: impl Fn(&str) 
                     chunks.push(chunk(path, text, &count_tokens));
                 } else if !text.is_empty() {
                     chunks.extend(splitter.chunks(text).map(|text| chunk(path, text, &count_tokens)));
-                } else if !sections.get(at + 1).is_some_and(|next| next.level > section.level) {
+                } else if sections.get(at + 1).is_none_or(|next| next.level <= section.level) {
                     // A heading with nothing under it says what it says by itself.
                     if let Some((heading, above)) = path.split_last() {
                         chunks.push(chunk(above, heading, &count_tokens));
