@@ -1,7 +1,7 @@
 //! Conversations: list them, look at one, put it in a person's hands and give it back.
 
 use axum::{Json as Answer, extract::State, http::HeaderMap, response::Response};
-use balcao_domain::{ConversationId, OutboxId, Scope, channel::Kind};
+use balcao_domain::{ConversationId, Language, OutboxId, Scope, channel::Kind, reply::Reply};
 use balcao_store::{
     TenantTx,
     conversations::{self, Conversation},
@@ -205,21 +205,34 @@ async fn send_as_human(
 ) -> Result<(axum::http::StatusCode, serde_json::Value), ApiError> {
     let mut tx = app.store.tenant_tx(&caller.ctx()).await?;
     let found = find(&mut tx, caller, id).await?;
-    let said = NewOutgoing {
-        outbox_id: OutboxId::generate(),
-        kind: "text".into(),
-        text: text.to_owned(),
-        // The body every channel understands as plain words; WhatsApp's own `text` object has this shape.
-        body: json!({ "type": "text", "text": { "preview_url": false, "body": text } }),
-    };
+    let said = rendered(found.channel, text);
     conversations::hand_off(&mut tx, found.conversation_id, "a person answered through the API")
         .await
         .missing("conversation")?;
-    outbox::push_human(&mut tx, found.conversation_id, &said, None).await.missing("conversation")?;
+    for one in &said {
+        outbox::push_human(&mut tx, found.conversation_id, one, None).await.missing("conversation")?;
+    }
     tx.commit().await?;
     app.system.ring_outbox(caller.tenant_id, found.channel_id);
-    let body = json!({ "message_id": said.outbox_id, "conversation_id": found.conversation_id });
+    let ids: Vec<OutboxId> = said.iter().map(|one| one.outbox_id).collect();
+    let body = json!({ "message_ids": ids, "conversation_id": found.conversation_id });
     Ok((axum::http::StatusCode::ACCEPTED, body))
+}
+
+/// Words as a channel's messages: one where they fit.
+fn rendered(channel: Kind, text: &str) -> Vec<NewOutgoing> {
+    let reply = Reply::text(text);
+    let messages = match channel {
+        Kind::Whatsapp => balcao_channels::whatsapp::render::render(&reply, Language::Portuguese),
+        Kind::Api => balcao_channels::api::render(&reply),
+    };
+    let new = |one: balcao_channels::Outgoing| NewOutgoing {
+        outbox_id: OutboxId::generate(),
+        kind: one.kind,
+        text: one.text,
+        body: one.body,
+    };
+    messages.into_iter().map(new).collect()
 }
 
 #[cfg(test)]

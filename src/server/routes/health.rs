@@ -55,25 +55,7 @@ async fn ready(State(app): State<App>) -> Response {
 /// Prometheus' text format.
 async fn metrics(State(app): State<App>) -> Response {
     metrics::gauge!("balcao_open_conversations").set(app.system.open_conversations() as f64);
-    for breaker in app.system.breakers().views() {
-        // One series a state, of which one is 1: readable in a graph, and a new state breaks no query.
-        for state in ["closed", "open", "half_open", "forced_open", "forced_closed", "metrics_only"] {
-            let on = f64::from(u8::from(breaker.state == state));
-            metrics::gauge!("balcao_breaker_state", "key" => breaker.key.clone(), "state" => state).set(on);
-        }
-        for (name, count) in [
-            ("balcao_breaker_calls_total", breaker.calls),
-            ("balcao_breaker_failures_total", breaker.failures),
-            ("balcao_breaker_slow_total", breaker.slow),
-            ("balcao_breaker_rejected_total", breaker.rejected),
-            ("balcao_breaker_cancelled_total", breaker.cancelled),
-        ] {
-            metrics::counter!(name, "key" => breaker.key.clone()).absolute(count);
-        }
-        let labels = [("key", breaker.key.clone())];
-        metrics::gauge!("balcao_breaker_failure_rate", &labels).set(breaker.failure_rate);
-        metrics::gauge!("balcao_breaker_in_flight", &labels).set(breaker.in_flight as f64);
-    }
+    app.system.breakers().publish();
     app.metrics.run_upkeep();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
         .into_response()

@@ -1,0 +1,10 @@
+//! The server as its callers see it: over real HTTP, on a real Postgres, with the real embedding model.
+
+mod auth;
+mod bad_input;
+mod chat;
+mod description;
+mod hand_off;
+mod knowledge;
+mod openai;
+mod webhook;
