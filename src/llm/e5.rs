@@ -12,6 +12,8 @@ mod encoder;
 mod file;
 mod kernels;
 mod quant;
+#[cfg(target_arch = "x86_64")]
+mod small;
 mod tokenizer;
 
 use std::{
@@ -120,9 +122,13 @@ impl E5 {
     /// # Errors
     /// When the file is not whole.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, LoadError> {
+        Self::build(bytes, true)
+    }
+
+    fn build(bytes: &[u8], small_products: bool) -> Result<Self, LoadError> {
         keep_products_on_the_calling_thread();
         let file = ModelFile::parse(bytes)?;
-        let encoder = Encoder::load(&file)?;
+        let encoder = Encoder::load(&file, small_products)?;
         let (bos, eos) = (file.vocabulary.bos, file.vocabulary.eos);
         let tokenizer = Tokenizer::new(file.vocabulary);
         let threads = thread::available_parallelism().map_or(1, NonZero::get);

@@ -1,7 +1,8 @@
 //! The network: a BERT encoder of 12 layers, from token ids to one mean vector per input.
 //!
-//! The layers' weights are unpacked to 32-bit numbers at load: their products are then fast on any processor
-//! (candle's `gemm` chooses instructions when the program runs), while 4-bit products were three times slower.
+//! The layers' weights are laid out at load for the processor at hand: as small whole numbers where it has AVX-512
+//! (see [`super::small`]), else as 32-bit numbers, whose products are fast on any processor (candle's `gemm` chooses
+//! instructions when the program runs), while candle's own 4-bit products were three times slower.
 //! The word embeddings, the larger part of the model, stay packed: an input needs only a few of their rows.
 //!
 //! Several inputs are laid one after the other, without padding, into one matrix: the products read each weight once
@@ -11,10 +12,12 @@ use std::ops::Range;
 
 use candle_core::{D, Device, Result, Tensor};
 
+#[cfg(target_arch = "x86_64")]
+use super::small::SmallProduct;
 use super::{
     LoadError,
     file::{ModelFile, Shape},
-    kernels::{AddBias, BiasGelu, Norm, ResidualNorm, Softmax},
+    kernels::{AddBias, Gelu, Norm, ResidualNorm, Softmax},
     quant,
 };
 
@@ -37,14 +40,18 @@ struct Layer {
     output_norm: Norm,
 }
 
-/// A weight, stored as (inputs, outputs) so that products need not repack it, and its bias.
-struct Product {
-    weight: Tensor,
-    bias: Vec<f32>,
+/// A weight and its bias.
+enum Product {
+    /// Whole numbers, where the processor is fast with them.
+    #[cfg(target_arch = "x86_64")]
+    Small(SmallProduct),
+    /// 32-bit numbers, stored as (inputs, outputs) so that products need not repack them.
+    Wide { weight: Tensor, bias: Vec<f32> },
 }
 
 impl Encoder {
-    pub fn load(file: &ModelFile<'_>) -> std::result::Result<Self, LoadError> {
+    /// Loads the network; `small` allows products in whole numbers where the processor has them.
+    pub fn load(file: &ModelFile<'_>, small: bool) -> std::result::Result<Self, LoadError> {
         let shape = file.shape;
         let width = shape.hidden;
         let mut positions = file.plain("emb.pos", shape.max_tokens * width)?;
@@ -59,7 +66,7 @@ impl Encoder {
             positions,
             first_norm: norm(file, "emb.ln", shape)?,
             layers: (0..shape.layers)
-                .map(|index| Layer::load(file, index))
+                .map(|index| Layer::load(file, index, small))
                 .collect::<std::result::Result<_, _>>()?,
         })
     }
@@ -71,8 +78,7 @@ impl Encoder {
     /// Bytes held by the weights.
     pub fn memory_bytes(&self) -> usize {
         let products = self.layers.iter().flat_map(|l| [&l.attend, &l.attended, &l.widen, &l.narrow]);
-        let numbers: usize = products.map(|p| p.weight.elem_count() + p.bias.len()).sum();
-        self.words.len() + 4 * (self.positions.len() + numbers)
+        self.words.len() + 4 * self.positions.len() + products.map(Product::memory_bytes).sum::<usize>()
     }
 
     /// The mean of the last layer's vectors, for each input. An input is 1 to `max_tokens` known token ids.
@@ -108,11 +114,12 @@ impl Encoder {
 }
 
 impl Layer {
-    fn load(file: &ModelFile<'_>, index: usize) -> std::result::Result<Self, LoadError> {
+    fn load(file: &ModelFile<'_>, index: usize, small: bool) -> std::result::Result<Self, LoadError> {
         let Shape { hidden, feed_forward, heads, .. } = file.shape;
         let named = |part: &str| format!("l{index}.{part}");
-        let product =
-            |parts: &[(&str, f32)], inputs, outputs| Product::load(file, index, parts, inputs, outputs);
+        let product = |parts: &[(&str, f32)], inputs, outputs| {
+            Product::load(file, index, parts, (inputs, outputs), small)
+        };
         let shrink = 1.0 / ((hidden / heads) as f32).sqrt();
         Ok(Self {
             attend: product(&[("q", shrink), ("k", 1.0), ("v", 1.0)], hidden, hidden)?,
@@ -126,19 +133,16 @@ impl Layer {
 
     /// Changes `x` in place. It is the same tensor through all layers, and nothing else refers to its numbers.
     fn run(&self, x: &Tensor, rows: &[Range<usize>], shape: Shape) -> Result<()> {
-        let attend = x.matmul(&self.attend.weight)?;
-        attend.inplace_op1(&AddBias(&self.attend.bias))?;
+        let attend = self.attend.apply(x)?;
         let mixed = rows.iter().map(|rows| attention(&attend, rows, shape)).collect::<Result<Vec<_>>>()?;
         let mixed = match &mixed[..] {
             [one] => one.clone(),
             several => Tensor::cat(several, 0)?,
         };
-        let attended = mixed.matmul(&self.attended.weight)?;
-        x.inplace_op2(&attended, &ResidualNorm { bias: &self.attended.bias, norm: &self.attention_norm })?;
-        let wide = x.matmul(&self.widen.weight)?;
-        wide.inplace_op1(&BiasGelu(&self.widen.bias))?;
-        let narrow = wide.matmul(&self.narrow.weight)?;
-        x.inplace_op2(&narrow, &ResidualNorm { bias: &self.narrow.bias, norm: &self.output_norm })
+        x.inplace_op2(&self.attended.apply(&mixed)?, &ResidualNorm(&self.attention_norm))?;
+        let wide = self.widen.apply(x)?;
+        wide.inplace_op1(&Gelu)?;
+        x.inplace_op2(&self.narrow.apply(&wide)?, &ResidualNorm(&self.output_norm))
     }
 }
 
@@ -159,23 +163,54 @@ impl Product {
         file: &ModelFile<'_>,
         layer: usize,
         parts: &[(&str, f32)],
-        inputs: usize,
-        outputs: usize,
+        (inputs, outputs): (usize, usize),
+        small: bool,
     ) -> std::result::Result<Self, LoadError> {
         let all = outputs * parts.len();
-        let (mut weight, mut bias) = (vec![0.0; inputs * all], Vec::with_capacity(all));
-        for (index, (part, factor)) in parts.iter().enumerate() {
-            let table = file.unpacked(&format!("l{layer}.{part}.w"), inputs * outputs)?;
-            for (output, row) in table.chunks_exact(inputs).enumerate() {
-                for (input, number) in row.iter().enumerate() {
-                    weight[input * all + index * outputs + output] = number * factor;
-                }
-            }
+        let (mut nibbles, mut scales) = (Vec::with_capacity(inputs * all), Vec::new());
+        let mut bias = Vec::with_capacity(all);
+        for (part, factor) in parts {
+            let packed = file.packed(&format!("l{layer}.{part}.w"), inputs * outputs)?;
+            quant::take_apart(packed, *factor, &mut nibbles, &mut scales);
             bias.extend(file.plain(&format!("l{layer}.{part}.b"), outputs)?.iter().map(|b| b * factor));
         }
-        let weight = Tensor::from_vec(weight, (inputs, all), &Device::Cpu)
-            .map_err(|error| LoadError::damaged(error.to_string()))?;
-        Ok(Self { weight, bias })
+        #[cfg(target_arch = "x86_64")]
+        if small && let Some(product) = SmallProduct::new(inputs, &nibbles, &scales, &bias) {
+            return Ok(Self::Small(product));
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = small;
+        Self::wide(inputs, &nibbles, &scales, bias).map_err(|error| LoadError::damaged(error.to_string()))
+    }
+
+    fn wide(inputs: usize, nibbles: &[u8], scales: &[f32], bias: Vec<f32>) -> Result<Self> {
+        let outputs = bias.len();
+        let mut weight = vec![0.0; inputs * outputs];
+        for (at, nibble) in nibbles.iter().enumerate() {
+            weight[at % inputs * outputs + at / inputs] =
+                (f32::from(*nibble) - 8.0) * scales[at / quant::BLOCK];
+        }
+        Ok(Self::Wide { weight: Tensor::from_vec(weight, (inputs, outputs), &Device::Cpu)?, bias })
+    }
+
+    fn apply(&self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Small(product) => x.apply_op1_no_bwd(&product),
+            Self::Wide { weight, bias } => {
+                let out = x.matmul(weight)?;
+                out.inplace_op1(&AddBias(bias))?;
+                Ok(out)
+            }
+        }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Small(product) => product.memory_bytes(),
+            Self::Wide { weight, bias } => 4 * (weight.elem_count() + bias.len()),
+        }
     }
 }
 

@@ -93,13 +93,6 @@ impl<'a> ModelFile<'a> {
         Ok(&self.bytes[entry.range.clone()])
     }
 
-    /// A 4-bit table, unpacked.
-    pub fn unpacked(&self, name: &str, numbers: usize) -> Result<Vec<f32>, LoadError> {
-        let mut out = vec![0.0; numbers];
-        quant::unpack(self.packed(name, numbers)?, &mut out);
-        Ok(out)
-    }
-
     /// A table of plain 32-bit numbers.
     pub fn plain(&self, name: &str, numbers: usize) -> Result<Vec<f32>, LoadError> {
         let entry = self.entry(name, numbers, false)?;

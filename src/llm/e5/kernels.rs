@@ -13,17 +13,14 @@ const LANES: usize = 16;
 /// `x + bias`, row by row.
 pub(super) struct AddBias<'a>(pub &'a [f32]);
 
-/// `gelu(x + bias)`, row by row.
-pub(super) struct BiasGelu<'a>(pub &'a [f32]);
+/// `gelu(x)`.
+pub(super) struct Gelu;
 
 /// Each row becomes positive and sums to 1. Rows are as long as the last dimension.
 pub(super) struct Softmax;
 
-/// `normalise(x + y + bias) * scale + shift`, row by row.
-pub(super) struct ResidualNorm<'a> {
-    pub bias: &'a [f32],
-    pub norm: &'a Norm,
-}
+/// `normalise(x + y) * scale + shift`, row by row.
+pub(super) struct ResidualNorm<'a>(pub &'a Norm);
 
 /// The parameters of a layer normalisation.
 pub(super) struct Norm {
@@ -51,14 +48,14 @@ impl InplaceOp1 for AddBias<'_> {
     }
 }
 
-impl InplaceOp1 for BiasGelu<'_> {
+impl InplaceOp1 for Gelu {
     fn name(&self) -> &'static str {
-        "bias-gelu"
+        "gelu"
     }
 
     fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
         let x = numbers_mut(storage, layout)?;
-        Arch::new().dispatch(BiasGeluRows { x, bias: self.0 });
+        Arch::new().dispatch(GeluAll { x });
         Ok(())
     }
 }
@@ -89,13 +86,13 @@ impl InplaceOp2 for ResidualNorm<'_> {
         y_layout: &Layout,
     ) -> Result<()> {
         let (x, y) = (numbers_mut(x, x_layout)?, numbers(y, y_layout)?);
-        Arch::new().dispatch(ResidualRows { x, y, bias: self.bias });
-        self.norm.apply(x);
+        Arch::new().dispatch(AddAll { x, y });
+        self.0.apply(x);
         Ok(())
     }
 }
 
-fn numbers<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+pub(super) fn numbers<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     match (storage, layout.contiguous_offsets()) {
         (CpuStorage::F32(all), Some((from, to))) => Ok(&all[from..to]),
         _ => bail!("expected contiguous 32-bit numbers"),
@@ -127,20 +124,17 @@ impl WithSimd for AddBiasRows<'_> {
     }
 }
 
-struct BiasGeluRows<'a> {
+struct GeluAll<'a> {
     x: &'a mut [f32],
-    bias: &'a [f32],
 }
 
-impl WithSimd for BiasGeluRows<'_> {
+impl WithSimd for GeluAll<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        for row in self.x.chunks_exact_mut(self.bias.len()) {
-            for (x, bias) in row.iter_mut().zip(self.bias) {
-                *x = gelu(*x + bias);
-            }
+        for x in self.x.iter_mut() {
+            *x = gelu(*x);
         }
     }
 }
@@ -168,22 +162,18 @@ impl WithSimd for SoftmaxRows<'_> {
     }
 }
 
-struct ResidualRows<'a> {
+struct AddAll<'a> {
     x: &'a mut [f32],
     y: &'a [f32],
-    bias: &'a [f32],
 }
 
-impl WithSimd for ResidualRows<'_> {
+impl WithSimd for AddAll<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let width = self.bias.len();
-        for (x, y) in self.x.chunks_exact_mut(width).zip(self.y.chunks_exact(width)) {
-            for ((x, y), bias) in x.iter_mut().zip(y).zip(self.bias) {
-                *x += y + bias;
-            }
+        for (x, y) in self.x.iter_mut().zip(self.y) {
+            *x += y;
         }
     }
 }
@@ -215,7 +205,7 @@ impl WithSimd for NormRows<'_> {
 }
 
 #[inline(always)]
-fn reduce(row: &[f32], start: f32, join: impl Fn(f32, f32) -> f32 + Copy) -> f32 {
+pub(super) fn reduce(row: &[f32], start: f32, join: impl Fn(f32, f32) -> f32 + Copy) -> f32 {
     let (blocks, rest) = row.as_chunks::<LANES>();
     let mut lanes = [start; LANES];
     for block in blocks {

@@ -28,6 +28,15 @@ pub(super) fn unpack(packed: &[u8], out: &mut [f32]) {
     }
 }
 
+/// Adds the numbers of whole blocks to `nibbles`, as 0..=15 in their order, and the blocks' scales to `scales`.
+pub(super) fn take_apart(packed: &[u8], factor: f32, nibbles: &mut Vec<u8>, scales: &mut Vec<f32>) {
+    for block in packed.as_chunks::<BLOCK_BYTES>().0 {
+        scales.push(half_to_single(u16::from_le_bytes([block[0], block[1]])) * factor);
+        nibbles.extend(block[2..].iter().map(|byte| byte & 0x0f));
+        nibbles.extend(block[2..].iter().map(|byte| byte >> 4));
+    }
+}
+
 /// The row `index` of a packed table with rows of `width` numbers.
 pub(super) fn row(packed: &[u8], width: usize, index: usize) -> &[u8] {
     let bytes = width / BLOCK * BLOCK_BYTES;
