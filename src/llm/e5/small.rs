@@ -3,12 +3,12 @@
 //! A block of 32 activations is scaled to whole numbers of -127..=127, and the product with a block of 4-bit weights is
 //! a sum of small integers: 64 of them are multiplied by one instruction, where 32-bit numbers allow 16. The weights
 //! also take a quarter of the memory, which a single question, whose time goes into reading them, feels most. The
-//! vectors agree with the reference engine, which does the same, to a cosine of 0.999 and better. Elsewhere [`super::encoder`] falls
-//! back to 32-bit products.
+//! vectors agree with the reference engine, which does the same, to a cosine of 0.999 and better. Elsewhere
+//! [`super::encoder`] falls back to 32-bit products.
 //!
 //! Weights are kept as 0..=15 (their value plus 8). A sum over a block of such a weight times an activation is then at
-//! most 32 * 15 * 127, and a sixteenth of it, which is what one 16-bit lane gets, fits the lane; the surplus of 8 times
-//! the sum of the activations is subtracted once per block.
+//! most 32 * 15 * 127, and half of it, 30,480, which is what one of an output's two 16-bit lanes gets, fits the lane;
+//! the surplus of 8 times the sum of the activations is subtracted once per block.
 
 use std::arch::x86_64::{__m512, __m512i};
 
