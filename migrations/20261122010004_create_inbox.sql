@@ -1,9 +1,10 @@
 -- What customers sent: appended, never updated, read in order.
 --
--- inbox_append is the group commit of all webhooks: rows of many shops in one statement of one transaction, hence a
--- definer function. It takes the cursors of the conversations it touches in key order (two batches cannot wait for
--- each other in a ring), then numbers, stores and counts in one statement that sees everything committed before the
--- locks were granted: numbers are dense and duplicates are found.
+-- inbox_append is the group commit of all webhooks: rows of many shops in one statement, hence a definer function. It
+-- takes the cursors of the conversations it touches in key order (two batches cannot wait for each other in a ring);
+-- a locked row is read as it is then, so that numbers are dense. Duplicates are looked for as of the statement's start:
+-- one that another batch stored meanwhile breaks the unique key, and the caller tries the batch again. The caller gives
+-- no message twice in one call.
 
 create table inbox (
   tenant_id uuid not null,
@@ -44,18 +45,9 @@ create function inbox_append(
   p_tenant uuid[], p_conversation uuid[], p_channel uuid[], p_provider_message_id text[], p_kind text[],
   p_sent_at timestamptz[], p_payload text[], p_mark_message_id text[], p_mark_value text[]
 ) returns table (place bigint, seq bigint, stored boolean)
-language plpgsql security definer set search_path = public, pg_temp as $$
-#variable_conflict use_column
-begin
-  perform c.conversation_id
-  from (select distinct u.t, u.v from unnest(p_tenant, p_conversation) as u (t, v)) k
-  join conversation_cursor c on c.tenant_id = k.t and c.conversation_id = k.v
-  order by c.tenant_id, c.conversation_id
-  for no key update of c;
-
-  return query
+language sql security definer set search_path = public, pg_temp as $$
   with given as materialized (
-    select u.*, row_number() over (partition by u.tenant_id, u.channel_id, u.provider_message_id order by u.place) as copy
+    select u.*
     from unnest(p_tenant, p_conversation, p_channel, p_provider_message_id, p_kind, p_sent_at, p_payload,
                 p_mark_message_id, p_mark_value) with ordinality
       as u (tenant_id, conversation_id, channel_id, provider_message_id, kind, sent_at, payload,
@@ -65,11 +57,17 @@ begin
     from given g
     join inbox i on i.tenant_id = g.tenant_id and i.channel_id = g.channel_id
                 and i.provider_message_id = g.provider_message_id
-  ), fresh as materialized (
-    select g.*, c.head_seq + row_number() over (partition by g.tenant_id, g.conversation_id order by g.place) as seq
-    from given g
+  ), locked as materialized (
+    select c.tenant_id, c.conversation_id, c.head_seq
+    from (select distinct g.tenant_id, g.conversation_id from given g) g
     join conversation_cursor c on c.tenant_id = g.tenant_id and c.conversation_id = g.conversation_id
-    where g.copy = 1 and not exists (select from known k where k.place = g.place)
+    order by c.tenant_id, c.conversation_id
+    for no key update of c
+  ), fresh as materialized (
+    select g.*, l.head_seq + row_number() over (partition by g.tenant_id, g.conversation_id order by g.place) as seq
+    from given g
+    join locked l on l.tenant_id = g.tenant_id and l.conversation_id = g.conversation_id
+    where not exists (select from known k where k.place = g.place)
   ), written as (
     insert into inbox (tenant_id, conversation_id, seq, channel_id, provider_message_id, kind, sent_at, received_at, payload)
     select f.tenant_id, f.conversation_id, f.seq, f.channel_id, f.provider_message_id, f.kind, f.sent_at,
@@ -100,13 +98,11 @@ begin
     where m.sent_at <= excluded.sent_at
   )
   -- A row without a number has no conversation.
-  select g.place, coalesce(k.seq, f.seq), k.seq is null and g.copy = 1 and f.seq is not null
+  select g.place, coalesce(k.seq, f.seq), k.seq is null and f.seq is not null
   from given g
   left join known k on k.place = g.place
-  left join fresh f on f.tenant_id = g.tenant_id and f.channel_id = g.channel_id
-                   and f.provider_message_id = g.provider_message_id
-  order by g.place;
-end
+  left join fresh f on f.place = g.place
+  order by g.place
 $$;
 
 -- Conversations that wait, are due, and in nobody's hands; by turns between the shops, so that a busy one cannot hide

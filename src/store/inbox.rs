@@ -1,6 +1,6 @@
 //! What customers sent: appended once, read in order, claimed a conversation at a time.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use balcao_domain::{
     ChannelId, ConversationId, CustomerId, TenantCtx, TenantId,
@@ -14,6 +14,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{Store, StoreError, channels::parse_kind, milliseconds};
+
+/// How often a batch is tried again because another batch brought one of its messages at the same moment.
+const MOST_TRIES: u32 = 3;
 
 /// A message on its way in, its conversation already known.
 #[derive(Debug, Clone)]
@@ -77,8 +80,8 @@ pub async fn append(
     let mut lease = store.lease().await?;
     let mut results: Vec<Option<Result<Appended, StoreError>>> = messages.iter().map(|_| None).collect();
     // Ranges still to be stored, the first one on top.
-    let mut open = vec![(0, messages.len(), false)];
-    while let Some((from, to, again)) = open.pop() {
+    let mut open = vec![(0, messages.len(), 0)];
+    while let Some((from, to, tries)) = open.pop() {
         if from == to {
             continue;
         }
@@ -90,12 +93,12 @@ pub async fn append(
             }
             Err(error @ StoreError::Unavailable { .. }) => return Err(error),
             // The same message came by another batch at the same moment: now it can be seen.
-            Err(StoreError::Conflict { .. }) if !again => open.push((from, to, true)),
+            Err(StoreError::Conflict { .. }) if tries < MOST_TRIES => open.push((from, to, tries + 1)),
             Err(error) if to - from == 1 => results[from] = Some(Err(error)),
             Err(_) => {
                 let middle = from + (to - from) / 2;
-                open.push((middle, to, false));
-                open.push((from, middle, false));
+                open.push((middle, to, 0));
+                open.push((from, middle, 0));
             }
         }
     }
@@ -109,8 +112,17 @@ async fn append_batch(
     messages: &[NewMessage],
 ) -> Result<Vec<Result<Appended, StoreError>>, StoreError> {
     let mut batch = Batch::default();
+    // Where each message is in the batch; a second copy is where the first one is.
+    let mut places = Vec::with_capacity(messages.len());
+    let mut seen = HashMap::with_capacity(messages.len());
     for message in messages {
-        batch.add(message)?;
+        let key = (message.tenant_id, message.channel_id, &message.message.provider_message_id);
+        let next = batch.tenants.len();
+        let place = *seen.entry(key).or_insert(next);
+        if place == next {
+            batch.add(message)?;
+        }
+        places.push((place, place == next));
     }
     let rows = sqlx::query!(
         r#"select seq, stored as "stored!"
@@ -128,14 +140,15 @@ async fn append_batch(
     .fetch_all(connection)
     .await
     .map_err(StoreError::around_commit)?;
-    Ok(rows
-        .into_iter()
-        .map(|row| match (row.seq, row.stored) {
+    let appended = places.into_iter().map(|(place, first)| match rows.get(place) {
+        Some(row) => match (row.seq, row.stored && first) {
             (Some(seq), true) => Ok(Appended::Stored { seq }),
             (Some(seq), false) => Ok(Appended::Duplicate { seq }),
             (None, _) => Err(StoreError::NotFound),
-        })
-        .collect())
+        },
+        None => Err(StoreError::Corrupt("fewer rows than messages".into())),
+    });
+    Ok(appended.collect())
 }
 
 /// Messages as columns.
