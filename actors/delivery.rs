@@ -1,6 +1,9 @@
 //! One message on its way out: wait for its pace, see that it may go, send it, record what became of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use balcao_channels::{
     Outgoing, SendError, SendReceipt, Target,
@@ -12,7 +15,7 @@ use balcao_domain::{
     customer::{IdentityChange, Sender},
 };
 use balcao_store::{
-    StoreError, TenantTx, channels, customers, events,
+    StoreError, TenantTx, channels, customers, events, failpoint,
     outbox::{self, Due},
 };
 use chrono::{TimeDelta, Utc};
@@ -31,9 +34,12 @@ const WINDOW: TimeDelta = TimeDelta::minutes(24 * 60 - 1);
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 /// A send without an answer after this has an unknown outcome.
 const SEND_LIMIT: Duration = Duration::from_secs(40);
-/// A message that failed this often is set aside.
-const MAX_ATTEMPTS: i32 = 20;
+/// A message that could not be sent for this long is set aside: an answer that comes later confuses.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(6 * 3_600);
+const SHORTEST_BACKOFF: Duration = Duration::from_secs(2);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(600);
+/// The breaker says itself when it tries again; asking costs nothing.
+const BREAKER_BACKOFF: Duration = Duration::from_secs(4);
 /// How often recording is tried: what was sent and is not recorded looks like a send of unknown outcome.
 const RECORD_TRIES: u32 = 5;
 const RECORD_LIMIT: Duration = Duration::from_secs(5);
@@ -87,6 +93,7 @@ impl Delivery {
         };
         let result = name(&fate);
         metrics::counter!("balcao_outbox_sent_total", "result" => result).increment(1);
+        failpoint::hit("after_send");
         let pause = matches!(fate, Fate::Blocked { .. }) || fate.is_breaker();
         if !matches!(fate, Fate::Sent(_)) {
             tracing::info!(
@@ -95,6 +102,7 @@ impl Delivery {
             );
         }
         let recorded = self.record(&fate).await;
+        failpoint::hit("after_record");
         if pause || !recorded { Verdict::Pause } else { Verdict::GoOn }
     }
 
@@ -117,6 +125,7 @@ impl Delivery {
             body: self.due.body.clone(),
         };
         let tag = self.due.outbox_id.to_string();
+        failpoint::hit("before_send");
         Ok(match timeout(SEND_LIMIT, channel.send(&to, &message, &tag)).await {
             Ok(Ok(receipt)) => {
                 self.pacer.lock().accepted(&self.due.conversation_id);
@@ -126,7 +135,7 @@ impl Delivery {
                 if matches!(error, SendError::PairLimited { .. }) {
                     self.pacer.lock().refused(Instant::now().into_std(), &self.due.conversation_id);
                 }
-                judge(error, &self.due, &shop, rand::random())
+                judge(error, &self.due, &shop, age(&self.due), rand::random())
             }
             Err(_) => unsettled("no answer in time".into(), &self.due),
         })
@@ -249,22 +258,29 @@ fn outside_window(due: &Due, shop: &Shop, code: Option<i64>) -> Fate {
     }
 }
 
-fn judge(error: SendError, due: &Due, shop: &Shop, jitter: f64) -> Fate {
+/// How long ago the message was written: its id carries the time.
+fn age(due: &Due) -> Duration {
+    let written = due.outbox_id.as_uuid().get_timestamp().map_or((0, 0), |t| t.to_unix());
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    now.saturating_sub(Duration::new(written.0, written.1))
+}
+
+fn judge(error: SendError, due: &Due, shop: &Shop, age: Duration, jitter: f64) -> Fate {
     match error {
-        SendError::BreakerOpen => retry_after(backoff(1, jitter), BREAKER_OPEN.into()),
+        SendError::BreakerOpen => retry_after(BREAKER_BACKOFF.mul_f64(0.5 + jitter), BREAKER_OPEN.into()),
         SendError::Retry { code, detail, .. } | SendError::PairLimited { code, detail }
-            if due.attempt >= MAX_ATTEMPTS =>
+            if age > GIVE_UP_AFTER =>
         {
             Fate::Dead { code, detail }
         }
         SendError::Retry { code, detail, after } => {
-            let after = backoff(due.attempt, jitter).max(after.unwrap_or_default());
+            let after = backoff(age, jitter).max(after.unwrap_or_default());
             Fate::Retry { after, code, detail }
         }
         SendError::PairLimited { code, detail } => {
             // The provider's own advice: 4, 16, 64 … seconds.
-            let exponent = u32::try_from(due.attempt).unwrap_or(1).clamp(1, 5);
-            let after = Duration::from_secs(4u64.pow(exponent)).min(LONGEST_BACKOFF);
+            let exponent = u32::try_from(due.attempt).unwrap_or(1).clamp(1, 4);
+            let after = Duration::from_secs(4u64.pow(exponent));
             Fate::Retry { after: after.mul_f64(1.0 + jitter / 4.0), code, detail }
         }
         SendError::Never { code, detail } => Fate::Dead { code, detail },
@@ -279,10 +295,10 @@ fn unsettled(detail: String, due: &Due) -> Fate {
     if due.after_unknown { Fate::Dead { code: None, detail } } else { Fate::Unknown(detail) }
 }
 
-/// 2, 4, 8 … 600 seconds, between half and all of it.
-fn backoff(attempt: i32, jitter: f64) -> Duration {
-    let exponent = u32::try_from(attempt).unwrap_or(1).clamp(1, 10);
-    Duration::from_secs(1 << exponent).min(LONGEST_BACKOFF).mul_f64(0.5 + jitter / 2.0)
+/// As long again as it has waited already, between two seconds and ten minutes, and between half and all of that.
+/// Attempts do not count: waiting for a breaker or for its pace is none of a message's fault.
+fn backoff(age: Duration, jitter: f64) -> Duration {
+    age.clamp(SHORTEST_BACKOFF, LONGEST_BACKOFF).mul_f64(0.5 + jitter / 2.0)
 }
 
 fn news(due: &Due, receipt: &SendReceipt) -> Option<IdentityChange> {
@@ -297,3 +313,7 @@ fn news(due: &Due, receipt: &SendReceipt) -> Option<IdentityChange> {
         },
     })
 }
+
+#[cfg(test)]
+#[path = "delivery_tests.rs"]
+mod tests;

@@ -14,7 +14,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use balcao_domain::inbound::{Content, Inbound};
 use balcao_store::{
-    Outcome, StoreError,
+    Outcome, StoreError, failpoint,
     inbox::{Appended, NewMessage},
 };
 use futures::{FutureExt, future::BoxFuture};
@@ -229,12 +229,14 @@ async fn commit(batch: Vec<Request>, append: &Append, tenants: &Seat<tenants::Ms
     let places: Vec<_> = messages.iter().map(|m| (m.tenant_id, m.conversation_id)).collect();
     metrics::histogram!("balcao_inbox_batch_size").record(messages.len() as f64);
     let began = tokio::time::Instant::now();
+    failpoint::hit("before_inbox_commit");
     let stored = match tokio::time::timeout(COMMIT_LIMIT, append(messages)).await {
         Ok(Ok(rows)) if rows.len() == places.len() => Ok(rows),
         Ok(Ok(_)) => Err(StoreError::Corrupt("the inbox answered for fewer rows than it was given".into())),
         Ok(Err(error)) => Err(error),
         Err(_) => Err(unknown("the commit of the inbox took too long")),
     };
+    failpoint::hit("after_inbox_commit");
     metrics::histogram!("balcao_inbox_commit_seconds").record(began.elapsed().as_secs_f64());
     match stored {
         Ok(rows) => {

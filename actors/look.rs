@@ -9,7 +9,7 @@ use balcao_domain::{
     tenant::Settings,
 };
 use balcao_store::{
-    StoreError,
+    StoreError, failpoint,
     inbox::{self, Claim},
 };
 use futures::FutureExt;
@@ -46,6 +46,7 @@ async fn claim(house: &House, id: ConversationId) -> Result<Option<(Claim, Setti
     let ctx = TenantCtx::system(house.tenant_id);
     let claim =
         inbox::claim(&shared.store, &ctx, id, &shared.node, shared.lease, MESSAGES_A_TURN as i64).await?;
+    failpoint::hit("after_claim");
     Ok(claim.map(|claim| (claim, settings)))
 }
 

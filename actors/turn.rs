@@ -13,7 +13,7 @@ use balcao_domain::{
     turn::{Action, Evidence, Outcome, Path, Reason},
 };
 use balcao_store::{
-    StoreError,
+    StoreError, failpoint,
     inbox::{self, Claim},
     turns::{self, Committed, NewOutgoing, NewTurn},
 };
@@ -50,29 +50,43 @@ pub(crate) enum Failure {
 pub(crate) async fn take_turn(house: &House, claim: &Claim, mode: Mode) -> TurnEnd {
     let _turn = house.turns.acquire().await;
     let turn_id = TurnId::generate();
+    let mut announced = Announced { house, claim, turn_id, committed: false };
     let error = match AssertUnwindSafe(attempt(house, claim, mode, turn_id)).catch_unwind().await {
-        Ok(Ok(Committed::Yes)) => return TurnEnd::Committed,
+        Ok(Ok(Committed::Yes)) => {
+            announced.committed = true;
+            return TurnEnd::Committed;
+        }
         Ok(Ok(Committed::Fenced)) => {
             metrics::counter!("balcao_fenced_total").increment(1);
-            abandoned(house, claim, turn_id);
             give_back(house, claim).await;
             return TurnEnd::Fenced;
         }
         // The messages are not to blame for a database that is away.
         Ok(Err(Failure::Store(error @ StoreError::Unavailable { .. }))) => {
             tracing::warn!(tenant.id = %claim.tenant_id, conversation.id = %claim.conversation_id, %error, "a turn could not be stored");
-            abandoned(house, claim, turn_id);
             return TurnEnd::Unsure;
         }
         Ok(Err(failure)) => failure.to_string(),
         Err(panic) => format!("panic: {}", panic_words(panic.as_ref())),
     };
-    abandoned(house, claim, turn_id);
     failed(house, claim, &error).await
 }
 
-fn abandoned(house: &House, claim: &Claim, turn_id: TurnId) {
-    house.shared.watchers.publish(claim.conversation_id, TurnEvent::Abandoned { turn_id });
+/// Tells those who watch that nothing will come of the turn, however it ended: also when its task was stopped.
+struct Announced<'a> {
+    house: &'a House,
+    claim: &'a Claim,
+    turn_id: TurnId,
+    committed: bool,
+}
+
+impl Drop for Announced<'_> {
+    fn drop(&mut self) {
+        if !self.committed {
+            let event = TurnEvent::Abandoned { turn_id: self.turn_id };
+            self.house.shared.watchers.publish(self.claim.conversation_id, event);
+        }
+    }
 }
 
 /// Nothing was written: another node has the conversation, or a person took over while the agent was thinking. In
@@ -114,8 +128,10 @@ async fn attempt(house: &House, claim: &Claim, mode: Mode, turn_id: TurnId) -> R
         }
     };
     let decided = Instant::now();
+    failpoint::hit("after_decision");
     let turn = new_turn(claim, turn_id, started_at, outcome, &account);
     let committed = commit(house, claim, &turn).await?;
+    failpoint::hit("after_turn_commit");
     observe(&turn.outcome, began, decided);
     if committed == Committed::Yes {
         announce(house, claim, turn, &account);

@@ -18,7 +18,7 @@ use balcao_server::{App, Parts, ServerSettings};
 use balcao_store::{
     ConnectOptions, Keyring, Store,
     check::check,
-    embedded::{EmbeddedOptions, EmbeddedPostgres},
+    embedded::{EmbeddedError, EmbeddedOptions, EmbeddedPostgres},
     migrate, tenants,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 
-pub use demo_shops::{DemoNumber, DemoShops, DEMO_SHOPS};
+pub use demo_shops::{DEMO_SHOPS, DemoNumber, DemoShops, demo_documents};
 pub use parts::{Accounts, model, probe_model};
 
 /// How long a stopping server waits for turns and sends under way.
@@ -73,10 +73,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Opened> {
     let keyring = keys::keyring(config)?;
     let (admin_url, embedded) = match &config.database.url {
         Some(url) => (url.expose_secret().to_owned(), None),
-        None => {
-            let embedded = start_embedded(config).await?;
-            (embedded.admin_url(), Some(embedded))
-        }
+        None => start_embedded(config).await?,
     };
     match connect(config, &admin_url, keyring).await {
         Ok(store) => Ok(Opened { store, admin_url, embedded }),
@@ -89,7 +86,8 @@ pub async fn open(config: &Config) -> anyhow::Result<Opened> {
     }
 }
 
-async fn start_embedded(config: &Config) -> anyhow::Result<EmbeddedPostgres> {
+/// Starts the embedded Postgres, or goes along with the one a running server has started here.
+async fn start_embedded(config: &Config) -> anyhow::Result<(String, Option<EmbeddedPostgres>)> {
     let bin_dir = config.assets_dir.join("postgres/bin");
     if !bin_dir.join("postgres").exists() {
         bail!(
@@ -98,8 +96,15 @@ async fn start_embedded(config: &Config) -> anyhow::Result<EmbeddedPostgres> {
             config.assets_dir.display()
         );
     }
-    let options = EmbeddedOptions::new(bin_dir, config.data_dir.join("data"));
-    EmbeddedPostgres::start(options).await.context("failed to start the embedded Postgres")
+    let data_dir = config.data_dir.join("data");
+    let started = EmbeddedPostgres::start(EmbeddedOptions::new(bin_dir, &data_dir)).await;
+    if matches!(started, Err(EmbeddedError::InUse(_)))
+        && let Some(url) = EmbeddedPostgres::admin_url_beside(&data_dir)
+    {
+        return Ok((url, None));
+    }
+    let embedded = started.context("failed to start the embedded Postgres")?;
+    Ok((embedded.admin_url(), Some(embedded)))
 }
 
 async fn connect(config: &Config, admin_url: &str, keyring: Keyring) -> anyhow::Result<Store> {

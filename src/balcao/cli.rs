@@ -65,7 +65,7 @@ pub enum Command {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Measure: the figures of the README come from here
+    /// Measure: the figures of the README come from here (a breaker's: cargo bench -p balcao-domain)
     #[command(subcommand)]
     Bench(Bench),
     /// What was set aside for a person to look at
@@ -228,8 +228,6 @@ pub enum Bench {
     Conversations(BenchConversations),
     /// A turn outside the model, by stage
     Turn(BenchTime),
-    /// A breaker's cost per call
-    Breaker,
     /// The local embedding model
     Embedding,
     /// All of them, one after the other

@@ -128,6 +128,13 @@ impl EmbeddedPostgres {
         Ok(server)
     }
 
+    /// The owner's URL of the server that another balcao runs in this data folder, for commands beside it.
+    pub fn admin_url_beside(data_dir: &Path) -> Option<String> {
+        let clusters = place::clusters(data_dir);
+        let (_, socket_dir) = clusters.iter().find_map(|cluster| process::find(cluster))?;
+        (!socket_dir.as_os_str().is_empty()).then(|| url_at(&socket_dir, "postgres", DATABASE))
+    }
+
     /// The URL of the owner of everything, for migrations.
     pub fn admin_url(&self) -> String {
         self.url("postgres", DATABASE)
@@ -188,9 +195,7 @@ impl EmbeddedPostgres {
     }
 
     fn url(&self, user: &str, database: &str) -> String {
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.append_pair("host", &self.place.socket_dir.to_string_lossy());
-        format!("postgres://{user}@localhost/{database}?{}", query.finish())
+        url_at(&self.place.socket_dir, user, database)
     }
 
     async fn wait_until_ready(&mut self) -> Result<(), EmbeddedError> {
@@ -230,6 +235,12 @@ impl Drop for EmbeddedPostgres {
             self.postmaster.stop_fast();
         }
     }
+}
+
+fn url_at(socket_dir: &Path, user: &str, database: &str) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("host", &socket_dir.to_string_lossy());
+    format!("postgres://{user}@localhost/{database}?{}", query.finish())
 }
 
 /// Everything before the server runs: the folders, the lock, what an earlier life left behind, the first database.

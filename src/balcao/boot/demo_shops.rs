@@ -120,23 +120,26 @@ impl DemoShop {
 
     fn documents(&self) -> Vec<(TenantCtx, NewDocument)> {
         let ctx = TenantCtx::system(self.tenant.tenant_id);
-        let files = CORPORA.get_dir(self.number.folder).into_iter().flat_map(|dir| dir.files());
-        let mut documents: Vec<_> = files
-            .filter_map(|file| {
-                let media_type = MediaType::of_path(file.path())?;
-                let new = NewDocument {
-                    collection: DEFAULT_COLLECTION.to_owned(),
-                    uri: file.path().file_name()?.to_str()?.to_owned(),
-                    title: None,
-                    bytes: file.contents().to_vec(),
-                    media_type: Some(media_type),
-                };
-                Some((ctx.clone(), new))
-            })
-            .collect();
-        documents.sort_by(|a, b| a.1.uri.cmp(&b.1.uri));
-        documents
+        demo_documents(self.number.folder).into_iter().map(|document| (ctx.clone(), document)).collect()
     }
+}
+
+/// The documents of a folder of `corpora/`, by name.
+pub fn demo_documents(folder: &str) -> Vec<NewDocument> {
+    let files = CORPORA.get_dir(folder).into_iter().flat_map(|dir| dir.files());
+    let mut documents: Vec<_> = files
+        .filter_map(|file| {
+            Some(NewDocument {
+                collection: DEFAULT_COLLECTION.to_owned(),
+                uri: file.path().file_name()?.to_str()?.to_owned(),
+                title: None,
+                bytes: file.contents().to_vec(),
+                media_type: Some(MediaType::of_path(file.path())?),
+            })
+        })
+        .collect();
+    documents.sort_by(|a, b| a.uri.cmp(&b.uri));
+    documents
 }
 
 async fn prepare_shop(

@@ -106,6 +106,12 @@ impl Place {
     }
 }
 
+/// Where the cluster of a data folder may be: in it, or where an unprivileged user can reach it.
+pub(super) fn clusters(data_dir: &Path) -> Vec<PathBuf> {
+    let Ok(root) = data_dir.canonicalize() else { return Vec::new() };
+    vec![root.join("postgres"), Path::new(SHARED).join(format!("data-{}", fingerprint(&root)))]
+}
+
 fn make_private(dir: &Path, run_as: Option<RunAs>) -> Result<(), EmbeddedError> {
     DirBuilder::new().mode(0o700).create(dir).map_err(EmbeddedError::files(dir))?;
     if let Some(RunAs { uid, gid }) = run_as {
