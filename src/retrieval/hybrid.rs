@@ -39,6 +39,10 @@ const LANGUAGE_BONUS: f32 = 0.05;
 /// Passages one search may ask for.
 const MAX_LIMIT: usize = 100;
 
+/// How long a question waits for its vector before its words alone must do. A question takes 10 ms; this is for a model
+/// that hangs, and leaves most of a turn's time to the rest of the turn.
+const EMBED_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Question vectors kept (1.5 kB each) and whole results (some 10 kB each).
 const QUERY_VECTORS: u64 = 10_000;
 const RESULTS: u64 = 2_000;
@@ -148,11 +152,13 @@ impl HybridSearcher {
     /// The vector of a question, from the cache where it was asked before. Equal questions at the same time are
     /// embedded once.
     async fn question_vector(&self, text: &str) -> Result<Arc<Vec<f32>>, Arc<EmbedError>> {
-        let entry = self
+        let cached = self
             .vectors
             .entry_by_ref(text)
-            .or_try_insert_with(async { self.embedder.embed_query(text).await.map(Arc::new) })
-            .await;
+            .or_try_insert_with(async { self.embedder.embed_query(text).await.map(Arc::new) });
+        let entry = tokio::time::timeout(EMBED_PATIENCE, cached).await.unwrap_or_else(|_| {
+            Err(Arc::new(EmbedError::Transient(format!("no answer within {} s", EMBED_PATIENCE.as_secs()))))
+        });
         count_cache("query_vector", entry.as_ref().is_ok_and(|entry| !entry.is_fresh()));
         entry.map(moka::Entry::into_value)
     }

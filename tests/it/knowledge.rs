@@ -31,6 +31,7 @@ struct Watched {
     passages: AtomicUsize,
     queries: AtomicUsize,
     away: AtomicBool,
+    hangs: AtomicBool,
 }
 
 #[async_trait]
@@ -49,6 +50,9 @@ impl Embedder for Watched {
 
     async fn embed_query(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
         self.queries.fetch_add(1, Ordering::SeqCst);
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         if self.away.load(Ordering::SeqCst) {
             return Err(EmbedError::BreakerOpen);
         }
@@ -83,6 +87,7 @@ impl World {
             passages: AtomicUsize::new(0),
             queries: AtomicUsize::new(0),
             away: AtomicBool::new(false),
+            hangs: AtomicBool::new(false),
         });
         Self {
             aurora: a_tenant(&store, "aurora").await,
@@ -311,6 +316,16 @@ async fn without_the_model_documents_are_stored_and_found_by_their_words() {
     assert_eq!(world.counts(&world.aurora).await.without_vectors, 0);
     let found = world.ask(&world.aurora, "prazo de entrega no interior").await;
     assert!(!found.degraded && found.hits[0].vector_score.is_some());
+}
+
+#[tokio::test]
+async fn a_model_that_hangs_does_not_keep_the_customer_waiting() {
+    let world = stocked().await;
+    world.embedder.hangs.store(true, Ordering::SeqCst);
+    let found = world.ask(&world.aurora, "prazo de entrega no interior").await;
+    assert!(found.degraded && found.hits[0].source == "entrega.md");
+    world.embedder.hangs.store(false, Ordering::SeqCst);
+    assert!(!world.ask(&world.aurora, "prazo de entrega no interior").await.degraded, "asked anew");
 }
 
 #[tokio::test]

@@ -121,7 +121,11 @@ async fn signs(searcher: &HybridSearcher, ctx: &TenantCtx, whose: &str, set: &Se
         let signs = searcher.signs(ctx, &Query::read(&asked.text, &[])).await?;
         let half = if asked.dev { "dev" } else { "test" };
         let cosine = signs.cosine.unwrap_or(0.0);
-        println!("{whose}\t{half}\t{cosine:.4}\t{:.3}\t{:.3}", signs.coverage, signs.confidence());
+        println!(
+            "{whose}\t{half}\t{cosine:.4}\t{:.3}\t{:.3}",
+            signs.coverage.unwrap_or(-1.0),
+            signs.confidence()
+        );
     }
     Ok(())
 }
