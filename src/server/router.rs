@@ -54,6 +54,7 @@ pub fn router(app: App) -> Router {
         .merge(health::routes())
         .route("/demo/session", get(demo::session))
         .route("/openapi.json", get(served))
+        .fallback(async || ApiError::NotFound("path"))
         .layer(around(&app.settings));
     // The webhook carries the load: it has no layer but its own code.
     talk.merge(webhook::routes()).with_state(app)

@@ -1,5 +1,10 @@
 //! One binary for all end-to-end tests.
 
+mod api;
 mod architecture;
+mod crash;
+mod embedded;
 mod isolation;
 mod knowledge;
+mod page;
+mod store;

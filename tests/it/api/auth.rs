@@ -41,17 +41,29 @@ async fn every_route_asks_for_a_key_of_its_scope() {
     for (method, path, scope) in ROUTES {
         let nobody = counter.http.request(method.parse().unwrap(), format!("{}{path}", counter.url));
         assert_eq!(read(nobody).await.0, 401, "{method} {path} without a key");
-        assert_eq!(read(counter.ask(method, path, "bk_wrong")).await.0, 401, "{method} {path} with a wrong key");
+        assert_eq!(
+            read(counter.ask(method, path, "bk_wrong")).await.0,
+            401,
+            "{method} {path} with a wrong key"
+        );
         for (key, held) in [(&shop.chat, "chat"), (&shop.ingest, "ingest"), (&shop.admin, "admin")] {
             let (status, body) = read(counter.ask(method, path, key)).await;
             let allowed = held == scope || held == "admin";
-            assert_eq!(status != 403, allowed, "{method} {path} with a key of scope `{held}`: {status} {body}");
+            assert_eq!(
+                status != 403,
+                allowed,
+                "{method} {path} with a key of scope `{held}`: {status} {body}"
+            );
             assert_ne!(status, 401, "{method} {path}");
         }
     }
     let (_, description) = counter.get("/openapi.json", "").await;
-    let documented: usize =
-        description["paths"].as_object().expect("paths").values().map(|item| item.as_object().unwrap().len()).sum();
+    let documented: usize = description["paths"]
+        .as_object()
+        .expect("paths")
+        .values()
+        .map(|item| item.as_object().unwrap().len())
+        .sum();
     assert_eq!(documented, ROUTES.len(), "a route is missing in this test");
     counter.close().await;
 }
@@ -111,8 +123,12 @@ async fn a_chat_key_sees_the_conversations_of_the_api_and_no_customers_of_whatsa
         .await
         .expect("the emulator answers");
     let channels = |body: &Value| {
-        let mut all: Vec<String> =
-            body["items"].as_array().unwrap().iter().map(|one| one["channel"].as_str().unwrap().to_owned()).collect();
+        let mut all: Vec<String> = body["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["channel"].as_str().unwrap().to_owned())
+            .collect();
         all.sort();
         all
     };
@@ -121,7 +137,8 @@ async fn a_chat_key_sees_the_conversations_of_the_api_and_no_customers_of_whatsa
     let (_, chat) = counter.get("/v1/conversations", &shop.chat).await;
     assert_eq!(channels(&chat), ["api"]);
     let items = admin["items"].as_array().unwrap();
-    let whatsapp = items.iter().find(|one| one["channel"] == "whatsapp").unwrap()["conversation_id"].as_str().unwrap();
+    let whatsapp =
+        items.iter().find(|one| one["channel"] == "whatsapp").unwrap()["conversation_id"].as_str().unwrap();
     assert_eq!(counter.get(&format!("/v1/conversations/{whatsapp}"), &shop.chat).await.0, 404);
     assert_eq!(counter.get(&format!("/v1/conversations/{whatsapp}/messages"), &shop.chat).await.0, 404);
     assert_eq!(counter.get(&format!("/v1/conversations/{whatsapp}/messages"), &shop.admin).await.0, 200);

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use balcao_domain::tenant::Settings;
 use balcao_emulators::openai::{Act, Step};
-use balcao_store::tenants;
+use balcao_server::ServerSettings;
 use balcao_tests::counter::{Counter, Setup, read};
 use serde_json::{Value, json};
 
@@ -50,8 +49,11 @@ async fn the_models_words_are_heard_as_it_writes_them() {
 
     let all = names(&events);
     assert_eq!((all.first(), all.last()), (Some(&"stage"), Some(&"reply")), "{all:?}");
-    let tokens: Vec<&str> =
-        events.iter().filter(|(name, _)| name == "token").filter_map(|(_, data)| data["text"].as_str()).collect();
+    let tokens: Vec<&str> = events
+        .iter()
+        .filter(|(name, _)| name == "token")
+        .filter_map(|(_, data)| data["text"].as_str())
+        .collect();
     assert!(tokens.len() > 1, "the words came in pieces: {tokens:?}");
     let (_, reply) = events.last().unwrap();
     assert_eq!(reply["path"], "model", "{reply}");
@@ -69,10 +71,15 @@ async fn the_models_words_are_heard_as_it_writes_them() {
 #[tokio::test]
 async fn when_the_model_fails_the_same_turn_ends_on_the_rules() {
     let counter = Counter::with(Setup { model: true, ..Setup::default() }).await;
-    let fails = Act::Status { status: 500, error_type: "server_error".into(), code: None, message: "no".into() };
+    let fails =
+        Act::Status { status: 500, error_type: "server_error".into(), code: None, message: "no".into() };
     counter.model.as_ref().unwrap().control().set_script(vec![Step { act: fails, ..Step::default() }]);
     let said = counter.say(&counter.aurora, "visitor-1", "qual o prazo para troca?").await;
-    assert_eq!((said["path"].as_str(), said["reason"].as_str()), (Some("rules"), Some("model_failed")), "{said}");
+    assert_eq!(
+        (said["path"].as_str(), said["reason"].as_str()),
+        (Some("rules"), Some("model_failed")),
+        "{said}"
+    );
     assert!(said["reply"].as_str().unwrap().contains("30 dias"), "{said}");
     counter.close().await;
 }
@@ -156,8 +163,11 @@ async fn history_is_read_page_by_page_without_gaps_or_repeats() {
             break;
         }
     }
-    let customer: Vec<&str> =
-        lines.iter().filter(|line| line["author"] == "customer").filter_map(|line| line["text"].as_str()).collect();
+    let customer: Vec<&str> = lines
+        .iter()
+        .filter(|line| line["author"] == "customer")
+        .filter_map(|line| line["text"].as_str())
+        .collect();
     assert_eq!(customer, ["oi 1", "oi 2", "oi 3", "oi 4"]);
     assert_eq!(lines.len(), 8);
     counter.close().await;
@@ -174,7 +184,11 @@ async fn conversations_are_listed_page_by_page() {
     let mut path = "/v1/conversations?limit=2".to_owned();
     for _ in 0..5 {
         let (_, page) = counter.get(&path, &shop.chat).await;
-        let ids = page["items"].as_array().unwrap().iter().map(|one| one["external_id"].as_str().unwrap().to_owned());
+        let ids = page["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["external_id"].as_str().unwrap().to_owned());
         seen.extend(ids);
         let Some(cursor) = page["next_cursor"].as_str() else { break };
         path = format!("/v1/conversations?limit=2&cursor={cursor}");
@@ -185,21 +199,15 @@ async fn conversations_are_listed_page_by_page() {
 
 #[tokio::test]
 async fn a_caller_who_waits_too_long_is_told_where_the_answer_will_be() {
-    let settings = balcao_server::ServerSettings {
-        answer_timeout: Duration::from_millis(300),
-        ..balcao_server::ServerSettings::default()
-    };
-    let counter = Counter::with(Setup { settings, ..Setup::default() }).await;
+    let settings = ServerSettings { answer_timeout: Duration::from_millis(300), ..ServerSettings::default() };
+    let counter = Counter::with(Setup { settings, model: true, ..Setup::default() }).await;
     let shop = &counter.aurora;
-    // This shop waits for the customer's next words longer than its caller does.
-    let slow = Settings { quiet_ms: 900, quiet_cap_ms: 2_000, ..Settings::default() };
-    let mut tx = counter.store.tenant_tx(&shop.ctx).await.unwrap();
-    tenants::update_settings(&mut tx, &slow).await.unwrap();
-    tx.commit().await.unwrap();
-    counter.system.tenant_changed(shop.ctx.tenant_id);
+    // The model takes longer than the caller waits, and less than the shop lets it.
+    let slow = Step { first_token_ms: 1_200, ..Step::default() };
+    counter.model.as_ref().unwrap().control().set_script(vec![slow]);
 
     let path = "/v1/conversations/visitor-1/messages";
-    let (status, body) = counter.post(path, &shop.chat, &json!({ "text": "oi" })).await;
+    let (status, body) = counter.post(path, &shop.chat, &json!({ "text": "qual o prazo para troca?" })).await;
     assert_eq!((status, body["code"].as_str()), (504, Some("answer_late")), "{body}");
     for _ in 0..100 {
         let (_, history) = counter.get(path, &shop.chat).await;

@@ -11,7 +11,11 @@ async fn a_document_put_in_is_found_changed_and_gone_when_taken_out() {
     let document = json!({ "uri": "garantia.md", "text": text });
     let (status, stored) = counter.post("/v1/documents", &shop.ingest, &document).await;
     assert_eq!(status, 201, "{stored}");
-    assert_eq!((stored["title"].as_str(), stored["embedded"].as_u64()), (Some("Garantia"), Some(1)), "{stored}");
+    assert_eq!(
+        (stored["title"].as_str(), stored["embedded"].as_u64()),
+        (Some("Garantia"), Some(1)),
+        "{stored}"
+    );
 
     let (status, again) = counter.post("/v1/documents", &shop.ingest, &document).await;
     assert_eq!((status, again["embedded"].as_u64()), (200, Some(0)), "{again}");
@@ -51,7 +55,8 @@ async fn a_file_is_taken_from_a_form_and_what_cannot_be_read_says_why() {
         let form = format!("multipart/form-data; boundary={boundary}");
         read(counter.ask("POST", "/v1/documents", &shop.ingest).header("content-type", form).body(body))
     };
-    let (status, stored) = upload("frete.md", "application/octet-stream", b"# Frete\n\nEntregamos em Campinas.\n").await;
+    let (status, stored) =
+        upload("frete.md", "application/octet-stream", b"# Frete\n\nEntregamos em Campinas.\n").await;
     assert_eq!((status, stored["uri"].as_str()), (201, Some("frete.md")), "{stored}");
     let (status, body) = upload("foto.jpg", "image/jpeg", b"\xff\xd8\xff").await;
     assert_eq!((status, body["code"].as_str()), (415, Some("unsupported_media_type")), "{body}");

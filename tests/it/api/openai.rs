@@ -43,7 +43,12 @@ async fn errors_have_openais_shape() {
         (shop.chat.as_str(), json!({ "messages": [] }), 400, "malformed"),
         (shop.chat.as_str(), json!({ "messages": [{ "role": "system", "content": "x" }] }), 400, "malformed"),
         (shop.chat.as_str(), json!({ "messages": "oi" }), 400, "malformed"),
-        (shop.chat.as_str(), json!({ "n": 2, "messages": [{ "role": "user", "content": "oi" }] }), 400, "malformed"),
+        (
+            shop.chat.as_str(),
+            json!({ "n": 2, "messages": [{ "role": "user", "content": "oi" }] }),
+            400,
+            "malformed",
+        ),
     ] {
         let (got, answer) = counter.post(COMPLETIONS, key, &body).await;
         assert_eq!((got, answer["error"]["code"].as_str()), (status, Some(code)), "{answer}");
@@ -70,7 +75,8 @@ async fn python() -> Result<PathBuf, String> {
     }
     let folder = venv.to_string_lossy().into_owned();
     run("python3".into(), &["-m", "venv", &folder]).await?;
-    run(python.clone(), &["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "openai>=1,<4"]).await?;
+    run(python.clone(), &["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "openai>=1,<4"])
+        .await?;
     Ok(python)
 }
 
@@ -97,10 +103,10 @@ async fn the_official_client_for_python_talks_to_a_shop() {
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
     let seen: Value = serde_json::from_str(&said).expect("the script prints JSON");
     assert_eq!(seen["models"], json!(["balcao"]));
-    assert!(seen["whole"].as_str().unwrap().contains("30 dias"), "{seen}");
+    assert!(seen["whole"].as_str().unwrap().contains("troca"), "{seen}");
     assert_eq!(seen["source"], "politicas/trocas.md");
     assert!(seen["pieces"].as_u64().unwrap() > 2, "the stream came in pieces: {seen}");
-    assert!(seen["streamed"].as_str().unwrap().contains("30 dias"), "{seen}");
+    assert_eq!(seen["streamed"], seen["whole"], "the same words, in pieces");
     assert_eq!(seen["finish_reason"], "stop");
     assert!(seen["stream_tokens"].as_u64().unwrap() > 0, "{seen}");
     assert_eq!(seen["streamed_source"], "politicas/trocas.md");
