@@ -1,6 +1,7 @@
 //! The hands of the operator and of tests: databases made and dropped, statements of one's own. Not for the server,
 //! which has no business outside a tenant transaction.
 
+use balcao_domain::TenantId;
 use sqlx::{Connection, PgConnection, Row, ValueRef, postgres::PgRow};
 
 use crate::{Store, StoreError, dsn};
@@ -89,4 +90,13 @@ pub async fn examine(store: &Store) -> Result<(bool, String), StoreError> {
     let row = rows.first().ok_or(StoreError::NotFound)?;
     let tenant: String = row.try_get(1)?;
     Ok((row.try_get::<bool, _>(0)? && tenant.is_empty(), tenant))
+}
+
+/// Puts a connection back into the pool as a cancelled BEGIN of sqlx 0.9.0 does: inside a transaction, with a tenant.
+pub async fn poison(store: &Store, tenant_id: TenantId) -> Result<(), StoreError> {
+    let mut lease = store.lease().await?;
+    let begin = format!("begin; select set_config('app.tenant_id', '{}', true)", tenant_id.as_uuid());
+    sqlx::raw_sql(sqlx::AssertSqlSafe(begin)).execute(&mut *lease).await?;
+    lease.done();
+    Ok(())
 }

@@ -12,7 +12,7 @@ use balcao_store::{
     embedded::{EmbeddedError, EmbeddedOptions, EmbeddedPostgres},
     migrate,
 };
-use balcao_tests::database::assets;
+use balcao_tests::database::{assets, keyring};
 use tempfile::TempDir;
 
 fn folder() -> TempDir {
@@ -160,6 +160,35 @@ async fn a_folder_nobody_else_may_enter_is_no_obstacle() {
         fs::remove_dir_all(real).unwrap();
         fs::remove_dir(socket_dir).unwrap();
     }
+}
+
+/// On an operator's server with passwords, the server's role gets one from the keyring, the same on every node.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_servers_role_logs_in_with_a_password_derived_from_the_key() {
+    let dir = folder();
+    let server = start(dir.path()).await;
+    migrate::migrate(&server.admin_url()).await.unwrap();
+    let rules = "local all balcao_app scram-sha-256\nlocal all all trust\n";
+    fs::write(data_of(dir.path()).join("pg_hba.conf"), rules).unwrap();
+    let mut admin = Admin::connect(&server.admin_url()).await.unwrap();
+    admin.execute("select pg_reload_conf()").await.unwrap();
+    let without = server.admin_url().replacen("postgres@", "balcao_app@", 1);
+    for _ in 0..200 {
+        if Admin::connect(&without).await.is_err() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert!(Admin::connect(&without).await.is_err(), "a password is needed now");
+
+    let url = migrate::runtime_url(&server.admin_url(), &keyring()).await.unwrap();
+    assert_eq!(migrate::runtime_url(&server.admin_url(), &keyring()).await.unwrap(), url);
+    let mut runtime = Admin::connect(&url).await.unwrap();
+    let who = runtime.value("select session_user || ' ' || current_user").await.unwrap();
+    assert_eq!(who.as_deref(), Some("balcao_app balcao_app"));
+    // Who has the runtime role's URL alone is taken at their word.
+    assert_eq!(migrate::runtime_url(&url, &keyring()).await.unwrap(), url);
+    server.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

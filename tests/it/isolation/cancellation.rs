@@ -147,6 +147,22 @@ async fn a_transaction_in_which_a_statement_failed_cannot_be_committed() {
     assert_clean(&world, 0).await;
 }
 
+/// The last line of defence, tried by itself: whatever put it there, a connection that is inside somebody's transaction
+/// is not used.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_knows_a_tenant_is_closed_and_not_handed_out() {
+    let world = world(1).await;
+    admin::poison(&world.store, world.ctx.tenant_id).await.unwrap();
+    let mut tx = world.store.tenant_tx(&world.other).await.unwrap();
+    assert_eq!(tenants::get(&mut tx).await.unwrap().slug, "trigo");
+    tx.commit().await.unwrap();
+
+    // For statements that commit by themselves it is found out once it has rested.
+    admin::poison(&world.store, world.ctx.tenant_id).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(1_200)).await;
+    assert_clean(&world, 0).await;
+}
+
 /// Many requests at once, cancelled at random moments, two shops, two connections: each sees its own shop only.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_storm_of_cancelled_requests_mixes_up_no_shops() {
