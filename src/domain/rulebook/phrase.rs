@@ -183,11 +183,12 @@ fn means(word: &Word, wanted: &str, tolerance: Tolerance) -> bool {
     if word.text == wanted {
         return true;
     }
+    // The cheap questions first: most words are known, and most unknown ones begin otherwise.
+    if word.known || !starts_alike(&word.text, wanted) {
+        return false;
+    }
     let limit = tolerance.edits(wanted.chars().count());
-    limit > 0
-        && !word.known
-        && starts_alike(&word.text, wanted)
-        && text::edits_within(&word.text, wanted, limit).is_some()
+    limit > 0 && text::edits_within(&word.text, wanted, limit).is_some()
 }
 
 /// People rarely get the first letter wrong; where they do, they swap it with the second.
