@@ -45,6 +45,7 @@ const ENGLISH: &str = "# Returns\n\n## Return window\n\nYou can return any item 
     refund, in its original packaging.\n\n## Return shipping\n\nReturn shipping is free within the country.\n";
 
 /// What is different from the usual.
+#[derive(Default)]
 pub struct Setup {
     /// A scripted model stands behind the agent; without it the rules answer.
     pub model: bool,
@@ -52,12 +53,6 @@ pub struct Setup {
     pub demo: bool,
     /// The server's settings.
     pub settings: ServerSettings,
-}
-
-impl Default for Setup {
-    fn default() -> Self {
-        Self { model: false, demo: false, settings: ServerSettings::default() }
-    }
 }
 
 /// A shop and what its owner knows.

@@ -329,3 +329,33 @@ async fn a_customer_on_whatsapp_is_answered_from_the_documents() {
     }
     counter.close().await;
 }
+
+#[tokio::test]
+async fn statuses_move_a_message_on_and_are_never_taken_for_customers() {
+    let counter = Counter::open().await;
+    let (shop, phone) = (&counter.aurora, "5511900000001");
+    let whatsapp = counter.whatsapp.client();
+    whatsapp.write(shop.phone_number_id, phone, "oi").await.expect("delivered");
+    let mut states = Vec::new();
+    for _ in 0..200 {
+        let mut tx = counter.store.tenant_tx(&shop.ctx).await.unwrap();
+        let all = conversations::list(&mut tx, None, 10).await.unwrap().items;
+        let Some(one) = all.first() else { continue };
+        let lines = conversations::history(&mut tx, one.conversation_id, None, 10).await.unwrap().items;
+        tx.commit().await.unwrap();
+        states =
+            lines.into_iter().map(|line| (line.author, line.delivery.map(|state| state.as_str()))).collect();
+        if states.iter().any(|(_, state)| matches!(state, Some("delivered" | "read"))) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(states.len(), 2, "a question and its answer: {states:?}");
+    assert!(matches!(states[1].1, Some("delivered" | "read")), "{states:?}");
+    // Out of order and for messages we never sent: acknowledged, and nobody wrote.
+    for body in [fixture!("status_read_before_delivered"), fixture!("status_failed_after_delivered")] {
+        assert_eq!(counter.deliver(shop, body).await, 200);
+    }
+    assert_eq!(received(&counter, shop).await.concat(), ["oi"]);
+    counter.close().await;
+}

@@ -36,12 +36,12 @@ pub(super) async fn carry_out(
     signer: &Arc<ChannelAccount>,
     items: Vec<WebhookItem>,
 ) -> Result<(), Refusal> {
+    let mut statuses: Vec<(Arc<ChannelAccount>, StatusUpdate)> = Vec::new();
     for item in items {
         match item {
             WebhookItem::Status { phone_number_id, status } => {
                 let Some(account) = owner(app, signer, &phone_number_id).await? else { continue };
-                let raw = status.raw.clone();
-                settle(app, &account, "status", report(app, &account, status).await, &raw).await?;
+                statuses.push((account, status));
             }
             WebhookItem::Echo { phone_number_id, echo } => {
                 let Some(account) = owner(app, signer, &phone_number_id).await? else { continue };
@@ -68,6 +68,31 @@ pub(super) async fn carry_out(
             WebhookItem::Message { .. } | WebhookItem::Ignored { .. } => {}
         }
     }
+    report_all(app, statuses).await
+}
+
+/// Three of these follow each message of ours: those of an account share a transaction. If one of them is refused,
+/// each is tried on its own.
+async fn report_all(
+    app: &App,
+    mut statuses: Vec<(Arc<ChannelAccount>, StatusUpdate)>,
+) -> Result<(), Refusal> {
+    // Stable: the order of one account's statuses stays as it was.
+    statuses.sort_by_key(|(account, _)| account.channel_id);
+    for group in statuses.chunk_by(|(a, _), (b, _)| a.channel_id == b.channel_id) {
+        let Some((account, _)) = group.first() else { continue };
+        let updates: Vec<&StatusUpdate> = group.iter().map(|(_, status)| status).collect();
+        match report(app, account, &updates).await {
+            Ok(()) => count("status", updates.len() as u64),
+            Err(error @ StoreError::Unavailable { .. }) => return Err(later(&error)),
+            Err(_) => {
+                for status in updates {
+                    let outcome = report(app, account, &[status]).await;
+                    settle(app, account, "status", outcome, &status.raw).await?;
+                }
+            }
+        }
+    }
     Ok(())
 }
 
@@ -89,33 +114,36 @@ async fn settle(
     }
 }
 
-/// A message of ours moved on.
-async fn report(app: &App, account: &ChannelAccount, status: StatusUpdate) -> Result<(), StoreError> {
-    let blocked = match status.failure() {
-        Some(SendError::AccountBlocked { code, detail }) => Some((code, detail)),
-        _ => None,
-    };
+/// Messages of ours moved on.
+async fn report(app: &App, account: &ChannelAccount, updates: &[&StatusUpdate]) -> Result<(), StoreError> {
+    let mut tx = app.store.tenant_tx(&TenantCtx::system(account.tenant_id)).await?;
+    let mut parked = 0;
+    for status in updates {
+        let applied = outbox::report(&mut tx, account.channel_id, &status_report(status)).await?;
+        parked += u64::from(applied == Applied::Parked);
+        if let (Applied::Moved(State::Failed), Some(SendError::AccountBlocked { code, detail })) =
+            (applied, status.failure())
+        {
+            let data = json!({ "channel_id": account.channel_id, "code": code, "detail": detail });
+            events::push(&mut tx, "channel.alert", None, &data).await?;
+        }
+    }
+    tx.commit().await?;
+    count("status_parked", parked);
+    Ok(())
+}
+
+fn status_report(status: &StatusUpdate) -> StatusReport {
     let error = status.errors.first();
-    let report = StatusReport {
+    StatusReport {
+        provider_message_id: status.provider_message_id.clone(),
         outbox_id: status.tag.as_deref().and_then(|tag| tag.parse::<OutboxId>().ok()),
         state: status.state,
         at: status.at,
         error_code: error.map(|error| error.code),
         error_detail: error.map(|error| format!("{}: {}", error.title, error.detail)),
-        raw: status.raw,
-        provider_message_id: status.provider_message_id,
-    };
-    let mut tx = app.store.tenant_tx(&TenantCtx::system(account.tenant_id)).await?;
-    let applied = outbox::report(&mut tx, account.channel_id, &report).await?;
-    if let (Applied::Moved(State::Failed), Some((code, detail))) = (applied, blocked) {
-        let data = json!({ "channel_id": account.channel_id, "code": code, "detail": detail });
-        events::push(&mut tx, "channel.alert", None, &data).await?;
+        raw: status.raw.clone(),
     }
-    tx.commit().await?;
-    if applied == Applied::Parked {
-        count("status_parked", 1);
-    }
-    Ok(())
 }
 
 /// A person of the shop answered in the phone's own app: keep what they said, and be silent from now on.
