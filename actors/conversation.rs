@@ -107,7 +107,13 @@ impl Actor for Conversation {
                 state.found(claim);
                 Event::Looked(looked)
             }
-            Msg::TurnEnded { end, .. } => Event::TurnEnded(end),
+            Msg::TurnEnded { end, .. } => {
+                // The commit gave the lease back.
+                if end == TurnEnd::Committed {
+                    state.lease = None;
+                }
+                Event::TurnEnded(end)
+            }
             Msg::Timer(generation) => Event::Timer { generation },
             Msg::LeaseLost => Event::LeaseLost,
             Msg::Close => Event::Close,
@@ -134,16 +140,21 @@ impl Actor for Conversation {
     async fn post_stop(&self, _: ActorRef<Msg>, state: &mut State) -> Result<(), ActorProcessingErr> {
         // A running task ends here: what it has not committed is as if it had never been.
         state.task = None;
-        let shared = &state.house.shared;
-        shared.leases.forget(state.id);
         if let Some((epoch, lapses)) = state.lease
             && lapses > Instant::now()
         {
             let ctx = TenantCtx::system(state.house.tenant_id);
-            let release = inbox::release(&shared.store, &ctx, state.id, epoch);
+            let release = inbox::release(&state.house.shared.store, &ctx, state.id, epoch);
             let _ = tokio::time::timeout(RELEASE_LIMIT, release).await;
         }
         Ok(())
+    }
+}
+
+/// However an actor ends, nobody keeps a lease alive for it: another node, or its successor, can take it.
+impl Drop for State {
+    fn drop(&mut self) {
+        self.house.shared.leases.forget(self.id);
     }
 }
 

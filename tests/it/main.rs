@@ -4,6 +4,7 @@ mod api;
 mod architecture;
 mod crash;
 mod embedded;
+mod engine;
 mod isolation;
 mod knowledge;
 mod page;
