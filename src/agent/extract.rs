@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use balcao_domain::text;
 use balcao_retrieval::Hit;
 
+use crate::sources::own_lines;
+
 /// Passages that are looked at.
 const PASSAGES: usize = 3;
 /// The longest extract, in characters.
@@ -94,7 +96,7 @@ fn shorten(sentence: &str) -> String {
 fn split(passage: &str) -> Vec<Sentence<'_>> {
     let mut sentences = Vec::new();
     let mut section = 0;
-    for line in passage.lines().map(str::trim).filter(|line| line.chars().any(char::is_alphanumeric)) {
+    for line in own_lines(passage).map(str::trim).filter(|line| line.chars().any(char::is_alphanumeric)) {
         let bare = line.trim_start_matches('#').trim();
         let bold = bare.trim_matches('*').trim();
         let is_title = line.starts_with('#')

@@ -29,7 +29,7 @@ use crate::{
     config::EngineConfig,
     engine::Turn,
     redact::Vault,
-    sources::{Sources, as_attribute, as_data, cite},
+    sources::{Sources, as_attribute, as_data, cite, own_lines},
     tools::{self, Tool, ToolContext},
     turn::Author,
 };
@@ -246,9 +246,13 @@ impl ModelPath<'_> {
 
     /// What the shop said so far: the only ground for numbers.
     fn facts(&self, talk: &Talk) -> Facts {
-        let hits = talk.sources.numbered().flat_map(|(_, hit)| {
-            [hit.title.as_str(), hit.text.as_str()].into_iter().chain(hit.headings.iter().map(String::as_str))
+        // Joined again: a deadline may stand on two lines.
+        let own = |text: &str| own_lines(text).collect::<Vec<_>>().join("\n");
+        let texts: Vec<String> = talk.sources.numbered().map(|(_, hit)| own(&hit.text)).collect();
+        let titles = talk.sources.numbered().flat_map(|(_, hit)| {
+            [hit.title.as_str()].into_iter().chain(hit.headings.iter().map(String::as_str))
         });
+        let hits = texts.iter().map(String::as_str).chain(titles);
         let history = &self.turn.request.history;
         let said =
             history.iter().filter(|item| item.author != Author::Customer).map(|item| item.text.as_str());

@@ -63,6 +63,12 @@ pub fn cite(hit: &Hit, quote: &str) -> Source {
     Source { title: hit.title.clone(), uri: hit.source.clone(), headings: hit.headings.clone(), quote: short }
 }
 
+/// The lines of a document that are the shop's own words. What it quotes (Markdown's `>`: reviews, letters) is what
+/// somebody else said, and may be an order to the assistant or a price nobody asks.
+pub fn own_lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.trim_start().starts_with('>'))
+}
+
 /// Data for a prompt: it cannot open or close one of the prompt's tags.
 pub fn as_data(text: &str, max_chars: usize) -> String {
     let text = balcao_domain::text::clean(text, max_chars);
