@@ -29,11 +29,12 @@ const SMALL: &[&str] = &[
     "este", "eu", "foi", "ha", "ja", "isso", "isto", "la", "mais", "mas", "me", "meu", "minha", "muito",
     "na", "nao", "nas", "nem", "no", "nos", "o", "os", "ou", "para", "pela", "pelo", "pode", "podem", "por",
     "posso", "pra", "qual", "quais", "quando", "que", "quem", "se", "sao", "sem", "ser", "sera", "seu",
-    "sua", "so", "tambem", "tb", "tem", "ter", "um", "uma", "vc", "vcs", "voce", "voces", "oi", "ola", "an",
-    "and", "are", "at", "be", "but", "by", "can", "did", "does", "for", "from", "had", "has", "have", "how",
-    "i", "if", "in", "is", "it", "its", "my", "not", "of", "on", "or", "our", "that", "the", "their", "them",
-    "then", "there", "these", "they", "this", "to", "was", "we", "were", "what", "when", "where", "which",
-    "who", "will", "with", "would", "you", "your", "hi", "hello", "please",
+    "sua", "so", "tambem", "tb", "tem", "ter", "um", "uma", "vc", "vcs", "voce", "voces", "oi", "ola",
+    "preciso", "precisa", "quero", "queria", "gostaria", "saber", "favor", "an", "and", "are", "at", "be",
+    "but", "by", "can", "did", "does", "for", "from", "had", "has", "have", "how", "i", "if", "in", "is",
+    "it", "its", "my", "not", "of", "on", "or", "our", "that", "the", "their", "them", "then", "there",
+    "these", "they", "this", "to", "was", "we", "were", "what", "when", "where", "which", "who", "will",
+    "with", "would", "you", "your", "hi", "hello", "please", "need", "want", "know",
 ];
 
 /// A question, understood as far as this goes without a model.
