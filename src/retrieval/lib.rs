@@ -2,6 +2,9 @@
 //!
 //! Ingestion: load → clean → split → embed → store. Search: lexical and vector ranks, fused. Every passage
 //! carries its source. Knows nothing of conversations, models of language or channels.
+//!
+//! Reading order: [`ingest`] with [`ingest::load`] and [`ingest::split`], [`jobs`]; [`search`] (the port), [`hybrid`] with
+//! [`query`], [`fusion`], [`readable`] and [`confidence`]; [`langchain`] (both directions).
 
 pub mod confidence;
 pub mod fusion;
