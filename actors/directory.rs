@@ -43,7 +43,12 @@ pub(crate) struct Directory {
     breakers: Breakers,
     shops: Cache<TenantId, Arc<Shop>>,
     /// Senders live on as long as their credentials: they keep connections.
-    senders: Mutex<HashMap<ChannelId, (u64, Arc<dyn Channel>)>>,
+    senders: Mutex<HashMap<ChannelId, Sender>>,
+}
+
+struct Sender {
+    fingerprint: u64,
+    channel: Arc<dyn Channel>,
 }
 
 impl Directory {
@@ -79,15 +84,15 @@ impl Directory {
         if account.kind == Kind::Api {
             return None;
         }
-        let print = fingerprint(account);
-        if let Some((known, channel)) = self.senders.lock().get(&account.channel_id)
-            && *known == print
+        let fingerprint = fingerprint(account);
+        if let Some(known) = self.senders.lock().get(&account.channel_id)
+            && known.fingerprint == fingerprint
         {
-            return Some(channel.clone());
+            return Some(known.channel.clone());
         }
         let key = format!("{}:{}", account.kind.as_str(), account.external_id);
         let channel = self.breakers.guard_channel(&key, self.factory.channel(account)).await;
-        self.senders.lock().insert(account.channel_id, (print, channel.clone()));
+        self.senders.lock().insert(account.channel_id, Sender { fingerprint, channel: channel.clone() });
         Some(channel)
     }
 }
