@@ -32,7 +32,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
 pub use client::Client;
-pub use faults::Faults;
+pub use faults::{Faults, StatusTimes};
 pub use world::NewNumber;
 use world::World;
 
