@@ -15,7 +15,11 @@ use moka::future::Cache;
 use parking_lot::Mutex;
 use secrecy::ExposeSecret;
 
-use crate::{breakers::Breakers, handles::same_error, system::ChannelFactory};
+use crate::{
+    breakers::{Breakers, Order},
+    handles::same_error,
+    system::ChannelFactory,
+};
 
 /// How old settings may be that another node has changed.
 const FRESH_FOR: Duration = Duration::from_secs(30);
@@ -47,6 +51,9 @@ pub(crate) struct Directory {
 }
 
 struct Sender {
+    tenant_id: TenantId,
+    /// Its breaker's.
+    key: String,
     fingerprint: u64,
     channel: Arc<dyn Channel>,
 }
@@ -65,6 +72,20 @@ impl Directory {
     /// It has changed: the next caller loads it anew.
     pub(crate) async fn forget(&self, tenant_id: TenantId) {
         self.shops.invalidate(&tenant_id).await;
+    }
+
+    /// A person has seen to the tenant's accounts: breakers that opened by themselves may try again now instead of
+    /// when their time is over. What an operator ordered stands.
+    pub(crate) async fn try_again(&self, tenant_id: TenantId) {
+        let mut keys: Vec<String> = Vec::new();
+        for sender in self.senders.lock().values().filter(|sender| sender.tenant_id == tenant_id) {
+            keys.push(sender.key.clone());
+        }
+        for view in self.breakers.views() {
+            if view.state == "open" && keys.contains(&view.key) {
+                self.breakers.order(&view.key, Order::Automatic, "the account was seen to", None).await;
+            }
+        }
     }
 
     async fn load(&self, tenant_id: TenantId) -> Result<Arc<Shop>, StoreError> {
@@ -92,7 +113,8 @@ impl Directory {
         }
         let key = format!("{}:{}", account.kind.as_str(), account.external_id);
         let channel = self.breakers.guard_channel(&key, self.factory.channel(account)).await;
-        self.senders.lock().insert(account.channel_id, Sender { fingerprint, channel: channel.clone() });
+        let sender = Sender { tenant_id: account.tenant_id, key, fingerprint, channel: channel.clone() };
+        self.senders.lock().insert(account.channel_id, sender);
         Some(channel)
     }
 }

@@ -169,6 +169,7 @@ impl System {
         let shared = self.inner.shared.clone();
         tokio::spawn(async move {
             shared.directory.forget(tenant_id).await;
+            shared.directory.try_again(tenant_id).await;
             shared.outbox.cast(outbox::Msg::Changed(tenant_id));
         });
     }
