@@ -79,7 +79,7 @@ impl GuardHandle {
         let turn = async {
             loop {
                 let freed = self.member.freed.notified();
-                match gate.try_acquire_for(self.now(), tenant) {
+                match gate.try_acquire_in_turn(self.now(), tenant) {
                     Err(Rejected::Full) => freed.await,
                     admitted_or_refused => return admitted_or_refused,
                 }

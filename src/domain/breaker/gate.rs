@@ -176,6 +176,21 @@ impl Gate {
     /// May a call be made now, on behalf of this tenant?
     #[inline]
     pub fn try_acquire_for(&self, now: Nanos, tenant: TenantMark) -> Result<Permit<'_>, Rejected> {
+        self.enter(now, tenant, Self::take_place)
+    }
+
+    /// The same, for somebody who has announced with [`Gate::start_waiting`] that he waits for a place.
+    pub fn try_acquire_in_turn(&self, now: Nanos, tenant: TenantMark) -> Result<Permit<'_>, Rejected> {
+        self.enter(now, tenant, Self::take_place_exactly)
+    }
+
+    #[inline]
+    fn enter(
+        &self,
+        now: Nanos,
+        tenant: TenantMark,
+        take_place: fn(&Self) -> bool,
+    ) -> Result<Permit<'_>, Rejected> {
         let word = Word::from_bits(self.ruled.word.load(Acquire));
         let (generation, trial) =
             if word.is_closed_and_awake() && now.0 >= self.ruled.limited_until.load(Relaxed) {
@@ -183,7 +198,7 @@ impl Gate {
             } else {
                 self.admit_carefully(now)?
             };
-        if !self.take_place() {
+        if !take_place(self) {
             if trial {
                 self.give_back_trial(generation);
             }
@@ -261,22 +276,27 @@ impl Gate {
         why
     }
 
-    /// Takes a place in the bulkhead, if there is one. Never takes one too many and gives it back: somebody
-    /// else would see a full bulkhead meanwhile, and wait for a place that nobody announces.
+    /// Takes a place in the bulkhead, if there is one. One addition is cheaper than an exchange that may have to
+    /// be repeated; one too many is given back, and announced like any place that becomes free.
     #[inline]
     fn take_place(&self) -> bool {
         let limit = self.config.max_in_flight;
-        if limit == 0 {
-            return true;
+        let taken = limit == 0 || self.places.taken.fetch_add(1, SeqCst) < limit;
+        if !taken {
+            self.leave_place();
         }
-        let mut taken = self.places.taken.load(SeqCst);
-        while taken < limit {
-            match self.places.taken.compare_exchange_weak(taken, taken + 1, SeqCst, SeqCst) {
-                Ok(_) => return true,
-                Err(seen) => taken = seen,
-            }
-        }
-        false
+        taken
+    }
+
+    /// Takes a place without ever taking one too many: a waiter that gave one back would wake itself.
+    fn take_place_exactly(&self) -> bool {
+        let limit = self.config.max_in_flight;
+        limit == 0
+            || self
+                .places
+                .taken
+                .fetch_update(SeqCst, SeqCst, |taken| (taken < limit).then_some(taken + 1))
+                .is_ok()
     }
 
     fn leave_place(&self) {
