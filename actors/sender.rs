@@ -25,7 +25,7 @@ use crate::{
 /// Conversations served at the same time by one account.
 const AT_ONCE: usize = 32;
 /// How long what was taken stays ours: longer than any wait for its pace, its send and its record together.
-const LEASE: Duration = Duration::from_secs(120);
+const LEASE: Duration = Duration::from_secs(90);
 /// A take that takes longer has failed.
 const TAKE_LIMIT: Duration = Duration::from_secs(10);
 /// How long to wait after the database or the channel's breaker said no.

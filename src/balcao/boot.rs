@@ -4,6 +4,7 @@
 
 mod demo_shops;
 mod keys;
+mod node;
 mod parts;
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
@@ -19,7 +20,7 @@ use balcao_store::{
     ConnectOptions, Keyring, Store,
     check::check,
     embedded::{EmbeddedError, EmbeddedOptions, EmbeddedPostgres},
-    migrate, tenants,
+    migrate, nodes, tenants,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::ExposeSecret;
@@ -45,7 +46,9 @@ pub struct Opened {
 impl Opened {
     /// The shop of a slug; the error names the nearest one.
     pub async fn tenant(&self, slug: &str) -> anyhow::Result<Tenant> {
-        if let Some(tenant) = tenants::by_slug(&self.store, slug).await.context("failed to look up the shop")? {
+        if let Some(tenant) =
+            tenants::by_slug(&self.store, slug).await.context("failed to look up the shop")?
+        {
             return Ok(tenant);
         }
         let all = tenants::list(&self.store).await.context("failed to list the shops")?;
@@ -112,7 +115,8 @@ async fn connect(config: &Config, admin_url: &str, keyring: Keyring) -> anyhow::
     if !report.applied.is_empty() {
         tracing::info!(count = report.applied.len(), "migrations applied");
     }
-    let url = migrate::runtime_url(admin_url, &keyring).await.context("failed to prepare the server's role")?;
+    let url =
+        migrate::runtime_url(admin_url, &keyring).await.context("failed to prepare the server's role")?;
     let options = ConnectOptions { url, max_connections: config.database.max_connections, keyring };
     let store = Store::connect(&options).await.context("failed to connect to the database")?;
     let problems = check(&store).await.context("failed to check the database")?;
@@ -128,7 +132,10 @@ async fn connect(config: &Config, admin_url: &str, keyring: Keyring) -> anyhow::
 pub fn embedder(assets: &Path) -> anyhow::Result<E5> {
     let path = assets.join("models/e5-small-enpt-q4.bin");
     E5::load(&path).with_context(|| {
-        format!("failed to load the embedding model: `scripts/fetch-assets --dir {}` fetches it", assets.display())
+        format!(
+            "failed to load the embedding model: `scripts/fetch-assets --dir {}` fetches it",
+            assets.display()
+        )
     })
 }
 
@@ -157,6 +164,7 @@ pub struct Running {
     pub searcher: Arc<dyn Searcher>,
     stop: CancellationToken,
     server: JoinHandle<anyhow::Result<()>>,
+    _node: node::Node,
 }
 
 /// Builds everything above the database and serves.
@@ -181,14 +189,30 @@ pub async fn start(config: &Config, store: &Store, extras: Extras) -> anyhow::Re
         None => Arc::new(Engine::new(EngineConfig {
             model,
             searcher: Arc::clone(&searcher),
-            rules: Arc::new(RulePacks::load(rules_dir(config).as_deref()).context("a rule pack cannot be used")?),
-            prompts: Arc::new(Prompts::load(config.prompts_dir.as_deref()).context("a prompt cannot be used")?),
+            rules: Arc::new(
+                RulePacks::load(rules_dir(config).as_deref()).context("a rule pack cannot be used")?,
+            ),
+            prompts: Arc::new(
+                Prompts::load(config.prompts_dir.as_deref()).context("a prompt cannot be used")?,
+            ),
             limits: Limits { first_token: config.llm.first_token_timeout, ..Limits::default() },
             prices: PriceTable::default(),
         })) as Arc<dyn Agent>,
     };
+    let node = node::node(config)?;
+    if node.is_only_one {
+        let left = nodes::recover(store, &node.name, config.engine.unknown_grace).await;
+        let left = left.context("failed to take back what an earlier run left behind")?;
+        if left.conversations + left.sends > 0 {
+            tracing::info!(
+                conversations = left.conversations,
+                sends = left.sends,
+                "going on where an earlier run stopped"
+            );
+        }
+    }
     let system = System::start(SystemConfig {
-        node: config.engine.node.clone().unwrap_or_else(|| format!("node-{}", uuid::Uuid::now_v7().simple())),
+        node: node.name.clone(),
         store: store.clone(),
         agent,
         channels: Arc::new(Accounts::new(config)?),
@@ -216,7 +240,7 @@ pub async fn start(config: &Config, store: &Store, extras: Extras) -> anyhow::Re
     });
     let stop = CancellationToken::new();
     let server = tokio::spawn(balcao_server::serve(extras.listener, app, stop.clone()));
-    Ok(Running { address, store: store.clone(), system, ingestor, searcher, stop, server })
+    Ok(Running { address, store: store.clone(), system, ingestor, searcher, stop, server, _node: node })
 }
 
 impl Running {

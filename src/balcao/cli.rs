@@ -7,7 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// The counter where shops serve their customers: over WhatsApp, web chat and an API.
 #[derive(Debug, Parser)]
 #[command(name = "balcao", version, propagate_version = true, arg_required_else_help = true)]
-#[command(after_help = "Start here:\n  balcao serve --demo            two demo shops on http://127.0.0.1:8080\n  balcao chat --tenant loja-aurora   talk to one of them in this terminal\n  balcao doctor                  what is missing, and what to do about it")]
+#[command(
+    after_help = "Start here:\n  balcao serve --demo            two demo shops on http://127.0.0.1:8080\n  balcao chat --tenant loja-aurora   talk to one of them in this terminal\n  balcao doctor                  what is missing, and what to do about it"
+)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -136,8 +138,8 @@ pub enum Tenant {
     /// Change a shop's settings, for example quiet_ms=2000
     Set {
         slug: String,
-        #[arg(value_name = "KEY=VALUE", value_parser = key_value, required = true)]
-        values: Vec<(String, String)>,
+        #[arg(id = "setting", value_name = "KEY=VALUE", value_parser = key_value, required = true)]
+        settings: Vec<(String, String)>,
     },
     /// Connect a WhatsApp number
     ConnectWhatsapp {
@@ -282,4 +284,34 @@ pub enum DeadLetters {
         tenant: String,
         id: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn settings_of_a_shop_are_not_taken_for_settings_of_the_program() {
+        use clap::Parser;
+        let cli = super::Cli::try_parse_from([
+            "balcao",
+            "tenant",
+            "set",
+            "loja",
+            "quiet_ms=5",
+            "--set",
+            "llm.model=m",
+        ]);
+        let cli = cli.expect("parses");
+        assert_eq!(cli.global.values, [("llm.model".to_owned(), "m".to_owned())]);
+        let super::Command::Tenant(super::Tenant::Set { settings, .. }) = cli.command else {
+            panic!("another command")
+        };
+        assert_eq!(settings, [("quiet_ms".to_owned(), "5".to_owned())]);
+    }
 }

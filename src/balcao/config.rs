@@ -151,10 +151,10 @@ impl Config {
 /// Reads `90s`, `250ms`, `8h`, `7d`, `5m`.
 pub fn parse_duration(text: &str) -> anyhow::Result<Duration> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let amount: u64 = digits.parse().context("a duration is a whole number and a unit, such as 250ms, 90s, 8h")?;
-    let seconds = |factor: u64| {
-        amount.checked_mul(factor).map(Duration::from_secs).context("the duration is too long")
-    };
+    let amount: u64 =
+        digits.parse().context("a duration is a whole number and a unit, such as 250ms, 90s, 8h")?;
+    let seconds =
+        |factor: u64| amount.checked_mul(factor).map(Duration::from_secs).context("the duration is too long");
     match &text[digits.len()..] {
         "ms" => Ok(Duration::from_millis(amount)),
         "s" => seconds(1),

@@ -51,9 +51,11 @@ impl DemoFile {
         if !path.exists() {
             return Ok(None);
         }
-        let text = std::fs::read_to_string(&path).with_context(|| format!("failed to read `{}`", path.display()))?;
-        let file = serde_json::from_str(&text)
-            .with_context(|| format!("`{}` is damaged: remove it and start the demo again", path.display()))?;
+        let text =
+            std::fs::read_to_string(&path).with_context(|| format!("failed to read `{}`", path.display()))?;
+        let file = serde_json::from_str(&text).with_context(|| {
+            format!("`{}` is damaged: remove it and start the demo again", path.display())
+        })?;
         Ok(Some(file))
     }
 

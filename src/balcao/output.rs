@@ -16,7 +16,10 @@ pub fn print<T: Serialize>(json: bool, value: &T, people: impl FnOnce(&T)) -> an
 /// Prints rows under a heading.
 pub fn table<const N: usize>(heading: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
     let mut table = Table::new();
-    table.load_preset(UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(heading);
+    table
+        .load_preset(UTF8_BORDERS_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(heading);
     for row in rows {
         table.add_row(row);
     }

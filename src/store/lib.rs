@@ -24,6 +24,7 @@ pub mod inbox;
 pub mod keyring;
 pub mod knowledge;
 pub mod migrate;
+pub mod nodes;
 pub mod outbox;
 mod scram;
 pub mod tenants;

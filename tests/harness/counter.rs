@@ -53,6 +53,14 @@ pub struct Setup {
     pub demo: bool,
     /// The server's settings.
     pub settings: ServerSettings,
+    /// Both shops' settings; short waits without.
+    pub shops: Option<Settings>,
+    /// Of the breaker in front of the model; those of a language model without.
+    pub breaker: Option<balcao_domain::breaker::Config>,
+    /// How the emulated WhatsApp behaves.
+    pub whatsapp: whatsapp::Options,
+    /// How long the status of a send of unknown outcome is waited for; two seconds without.
+    pub unknown_grace: Option<Duration>,
 }
 
 /// A shop and what its owner knows.
@@ -80,7 +88,7 @@ pub struct Counter {
     pub model: Option<OpenAiEmulator>,
     stop: CancellationToken,
     server: JoinHandle<anyhow::Result<()>>,
-    _db: TestDb,
+    pub db: TestDb,
 }
 
 /// The real embedding model, loaded once.
@@ -123,7 +131,7 @@ impl Counter {
     async fn try_with(setup: Setup) -> anyhow::Result<Self> {
         let db = TestDb::new().await;
         let store = db.store().await;
-        let whatsapp = whatsapp::serve_locally(whatsapp::Options::default()).await?;
+        let whatsapp = whatsapp::serve_locally(setup.whatsapp.clone()).await?;
         let model = if setup.model { Some(OpenAiEmulator::start_local().await?) } else { None };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -131,10 +139,10 @@ impl Counter {
         let embedder = Arc::new(embedder());
         let searcher: Arc<dyn Searcher> = Arc::new(HybridSearcher::new(store.clone(), embedder.clone()));
         let ingestor = Ingestor::new(store.clone(), embedder);
-        let aurora = shop(&store, Some(&ingestor), AURORA, APP_SECRET).await?;
-        let harbour = shop(&store, Some(&ingestor), HARBOUR, APP_SECRET).await?;
+        let aurora = shop(&store, Some(&ingestor), AURORA, APP_SECRET, setup.shops.as_ref()).await?;
+        let harbour = shop(&store, Some(&ingestor), HARBOUR, APP_SECRET, setup.shops.as_ref()).await?;
 
-        let system = system(&store, &searcher, model.as_ref(), whatsapp.url()).await?;
+        let system = system(&store, &searcher, model.as_ref(), whatsapp.url(), &setup).await?;
         let demo = |shop: &Shop, name: &str, language| DemoShop {
             slug: shop.slug.into(),
             name: name.into(),
@@ -161,8 +169,7 @@ impl Counter {
         let stop = CancellationToken::new();
         let server = tokio::spawn(balcao_server::serve(listener, app, stop.clone()));
         let http = reqwest::Client::builder().no_proxy().build()?;
-        let counter =
-            Self { url, http, store, system, aurora, harbour, whatsapp, model, stop, server, _db: db };
+        let counter = Self { url, http, store, system, aurora, harbour, whatsapp, model, stop, server, db };
         for shop in [&counter.aurora, &counter.harbour] {
             counter.register(shop).await?;
         }
@@ -171,7 +178,7 @@ impl Counter {
 
     /// A third shop, whose number hangs on a Meta app of its own.
     pub async fn another_app(&self, app_secret: &str) -> Shop {
-        shop(&self.store, None, STRANGER, app_secret).await.expect("the database is there")
+        shop(&self.store, None, STRANGER, app_secret, None).await.expect("the database is there")
     }
 
     /// Tells the emulator of a shop's number, as one types it into Meta's form.
@@ -289,9 +296,11 @@ async fn shop(
     ingestor: Option<&Ingestor>,
     new: New,
     app_secret: &str,
+    settings: Option<&Settings>,
 ) -> anyhow::Result<Shop> {
     // Short enough for tests, long enough to merge what is sent at once.
-    let settings = Settings { quiet_ms: 60, quiet_cap_ms: 500, ..Settings::default() };
+    let usual = Settings { quiet_ms: 60, quiet_cap_ms: 500, ..Settings::default() };
+    let settings = settings.cloned().unwrap_or(usual);
     let tenant = tenants::create(store, new.slug, new.name, new.language, &settings).await?;
     let ctx = TenantCtx::system(tenant.tenant_id);
     let (uri, text) = new.document;
@@ -334,6 +343,7 @@ async fn system(
     searcher: &Arc<dyn Searcher>,
     model: Option<&OpenAiEmulator>,
     whatsapp_url: String,
+    setup: &Setup,
 ) -> anyhow::Result<System> {
     let breakers = Breakers::start().await?;
     let model = match model {
@@ -341,7 +351,8 @@ async fn system(
         Some(emulator) => {
             let settings = openai::Settings::new(emulator.base_url(), "emulated-model");
             let model: Arc<dyn LanguageModel> = Arc::new(openai::OpenAi::new(settings)?);
-            Some(breakers.guard_model(telemetry::traced(model)).await)
+            let config = setup.breaker.clone().unwrap_or_else(balcao_domain::breaker::Config::llm);
+            Some(breakers.guard_model_with(telemetry::traced(model), config).await)
         }
     };
     let agent = Engine::new(EngineConfig {
@@ -361,7 +372,7 @@ async fn system(
         lease: Duration::from_secs(10),
         idle: Duration::from_secs(5),
         sweep: Duration::from_millis(500),
-        unknown_grace: Duration::from_secs(2),
+        unknown_grace: setup.unknown_grace.unwrap_or(Duration::from_secs(2)),
         // The fixtures were written long ago, or will be: what counts here is that they are answered.
         stale_after: Duration::from_secs(3650 * 24 * 3600),
     })

@@ -21,7 +21,7 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 /// The key tests encrypt with.
-const KEY: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0";
+pub const KEY: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0";
 
 static SERVER: OnceCell<Server> = OnceCell::const_new();
 

@@ -9,3 +9,4 @@ mod isolation;
 mod knowledge;
 mod page;
 mod store;
+mod walk;

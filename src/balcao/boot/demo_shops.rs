@@ -26,8 +26,18 @@ static CORPORA: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../corpora")
 
 /// The folders of `corpora/`, the Portuguese shop first, each with its number on the emulated WhatsApp.
 pub const DEMO_SHOPS: &[DemoNumber] = &[
-    DemoNumber { folder: "loja-aurora", phone_number_id: "309900000000001", waba_id: "209900000000001", display: "551140009001" },
-    DemoNumber { folder: "harbour-goods", phone_number_id: "309900000000002", waba_id: "209900000000002", display: "554132209002" },
+    DemoNumber {
+        folder: "loja-aurora",
+        phone_number_id: "309900000000001",
+        waba_id: "209900000000001",
+        display: "551140009001",
+    },
+    DemoNumber {
+        folder: "harbour-goods",
+        phone_number_id: "309900000000002",
+        waba_id: "209900000000002",
+        display: "554132209002",
+    },
 ];
 
 /// One number of the demo.
@@ -84,8 +94,10 @@ impl DemoShops {
                 .unwrap_or_else(|_| ProgressStyle::default_bar()),
         );
         for (ctx, document) in documents {
-            let report =
-                ingestor.ingest_document(&ctx, document, &|_| {}).await.context("failed to store a document")?;
+            let report = ingestor
+                .ingest_document(&ctx, document, &|_| {})
+                .await
+                .context("failed to store a document")?;
             if let Some(failed) = report.failed.first() {
                 tracing::warn!(document = %failed.uri, reason = %failed.reason, "a demo document was left out");
             }
@@ -108,7 +120,11 @@ impl DemoShops {
                 phone_number_id: shop.number.phone_number_id.to_owned(),
             },
         });
-        DemoFile { base_url: base_url.to_owned(), emulator_url: emulator_url.to_owned(), tenants: tenants.collect() }
+        DemoFile {
+            base_url: base_url.to_owned(),
+            emulator_url: emulator_url.to_owned(),
+            tenants: tenants.collect(),
+        }
     }
 }
 
@@ -152,7 +168,8 @@ async fn prepare_shop(
     let tenant = match tenants::by_slug(store, &file.slug).await.context("failed to look up a demo shop")? {
         Some(tenant) => tenant,
         None => {
-            let language = Language::from_code(&file.language).context("a demo shop's language is pt or en")?;
+            let language =
+                Language::from_code(&file.language).context("a demo shop's language is pt or en")?;
             let settings = Settings { time_zone: file.time_zone, ..Settings::default() };
             tenants::create(store, &file.slug, &file.name, language, &settings)
                 .await
@@ -199,7 +216,8 @@ async fn keys(store: &Store, tenant: &Tenant, known: Option<&DemoTenant>) -> any
     let mut secrets = Vec::new();
     for scope in [Scope::Chat, Scope::Ingest, Scope::Admin] {
         let name = format!("demo {}", scope.as_str());
-        let (_, secret) = api_keys::issue(&mut tx, &name, &[scope]).await.context("failed to issue a demo key")?;
+        let (_, secret) =
+            api_keys::issue(&mut tx, &name, &[scope]).await.context("failed to issue a demo key")?;
         secrets.push(secret.expose_secret().to_owned());
     }
     tx.commit().await?;

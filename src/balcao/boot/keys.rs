@@ -21,6 +21,7 @@ pub fn keyring(config: &Config) -> anyhow::Result<Keyring> {
             );
         }
     }
-    let text = std::fs::read_to_string(&path).with_context(|| format!("failed to read `{}`", path.display()))?;
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("failed to read `{}`", path.display()))?;
     Keyring::parse(text.trim()).with_context(|| format!("`{}` cannot be used", path.display()))
 }

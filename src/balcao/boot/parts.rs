@@ -27,7 +27,8 @@ pub struct Accounts {
 impl Accounts {
     /// With the Cloud API of the settings.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
-        let http = HttpClient::with_defaults().context("failed to prepare the HTTP client of the channels")?;
+        let http =
+            HttpClient::with_defaults().context("failed to prepare the HTTP client of the channels")?;
         Ok(Self { whatsapp: config.whatsapp.clone(), http })
     }
 }

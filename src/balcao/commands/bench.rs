@@ -57,7 +57,10 @@ pub async fn run(global: &Global, command: Bench) -> anyhow::Result<()> {
         }
     };
     output::print(global.json, &figures, |figures| {
-        output::table(["measured", "value", "unit"], figures.iter().map(|f| [f.what.clone(), pretty(f.value), f.unit.into()]));
+        output::table(
+            ["measured", "value", "unit"],
+            figures.iter().map(|f| [f.what.clone(), pretty(f.value), f.unit.into()]),
+        );
         println!("on {}", machine());
     })
 }
@@ -74,7 +77,8 @@ fn pretty(value: f64) -> String {
 fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": an unknown processor");
+    let name =
+        cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": an unknown processor");
     format!("{cores} cores of {}", name.trim_start_matches([' ', '\t', ':']))
 }
 

@@ -23,7 +23,10 @@ pub async fn run(global: &Global, args: Chat) -> anyhow::Result<()> {
         }
         return Ok(());
     }
-    println!("You are a customer of `{}` (conversation {}). Ctrl-D leaves.", args.tenant, session.conversation);
+    println!(
+        "You are a customer of `{}` (conversation {}). Ctrl-D leaves.",
+        args.tenant, session.conversation
+    );
     loop {
         print!("\nyou   ");
         std::io::stdout().flush()?;
@@ -119,7 +122,10 @@ impl Printed {
             }
             "restart" if self.tokens => {
                 self.tokens = false;
-                print!("\n      (starting over: {})\nshop  ", data["reason"].as_str().unwrap_or("another path"));
+                print!(
+                    "\n      (starting over: {})\nshop  ",
+                    data["reason"].as_str().unwrap_or("another path")
+                );
             }
             "reply" => {
                 if !self.tokens {

@@ -40,7 +40,8 @@ async fn carry_out(global: &Global, command: DeadLetters, opened: &boot::Opened)
         }
         DeadLetters::Show { id, .. } => {
             let id: DeadLetterId = id.parse()?;
-            let letter = dead_letters::get(&mut tx, id).await.with_context(|| format!("failed to read `{id}`"))?;
+            let letter =
+                dead_letters::get(&mut tx, id).await.with_context(|| format!("failed to read `{id}`"))?;
             println!("{}", serde_json::to_string_pretty(&letter)?);
             Ok(())
         }

@@ -95,7 +95,9 @@ fn assets(config: &Config) -> Vec<Finding> {
 async fn model_file(config: &Config) -> Finding {
     let assets = config.assets_dir.clone();
     match tokio::task::spawn_blocking(move || boot::embedder(&assets)).await {
-        Ok(Ok(embedder)) => ok("embedding model", format!("{} ({} numbers)", embedder.model_id(), embedder.dimensions())),
+        Ok(Ok(embedder)) => {
+            ok("embedding model", format!("{} ({} numbers)", embedder.model_id(), embedder.dimensions()))
+        }
         Ok(Err(error)) => problem(
             "embedding model",
             format!("{error:#}"),
@@ -111,7 +113,11 @@ async fn shops(config: &Config, opened: &Opened) -> Vec<Finding> {
         Err(error) => return vec![problem("shops", error.to_string(), "see the database check")],
     };
     if all.is_empty() {
-        return vec![note("shops", "none yet", "balcao tenant create SLUG --name NAME, or balcao serve --demo")];
+        return vec![note(
+            "shops",
+            "none yet",
+            "balcao tenant create SLUG --name NAME, or balcao serve --demo",
+        )];
     }
     let mut findings = vec![ok("shops", format!("{}", all.len()))];
     for tenant in &all {
@@ -129,10 +135,18 @@ async fn number(config: &Config, slug: &str, account: &channels::ChannelAccount)
     const CHECK: &str = "WhatsApp number";
     let name = format!("{slug} {}", account.external_id);
     if let Some(reason) = &account.paused_reason {
-        return problem(CHECK, format!("{name}: paused ({reason})"), "settle it with Meta, then resume the number");
+        return problem(
+            CHECK,
+            format!("{name}: paused ({reason})"),
+            "settle it with Meta, then resume the number",
+        );
     }
     let Some(credentials) = &account.credentials else {
-        return problem(CHECK, format!("{name}: no credentials"), "connect it again: balcao tenant connect-whatsapp");
+        return problem(
+            CHECK,
+            format!("{name}: no credentials"),
+            "connect it again: balcao tenant connect-whatsapp",
+        );
     };
     let url = format!("{}/{}/{}", config.whatsapp.base_url, config.whatsapp.api_version, account.external_id);
     let asked = reqwest::Client::new()
@@ -150,7 +164,9 @@ async fn number(config: &Config, slug: &str, account: &channels::ChannelAccount)
             format!("{name}: the access token was refused"),
             "create a system-user token and connect the number again",
         ),
-        Ok(status) => note(CHECK, format!("{name}: the Cloud API answered {status}"), "check the phone_number_id"),
+        Ok(status) => {
+            note(CHECK, format!("{name}: the Cloud API answered {status}"), "check the phone_number_id")
+        }
         Err(error) => note(
             CHECK,
             format!("{name}: {} is not reachable ({error})", config.whatsapp.base_url),

@@ -18,7 +18,10 @@ pub async fn run(global: &Global, args: Emulator) -> anyhow::Result<()> {
     let openai = match args.openai {
         Some(address) => {
             let started = OpenAiEmulator::start(address).await;
-            Some(started.with_context(|| format!("failed to listen on {address} (--openai chooses another)"))?)
+            Some(
+                started
+                    .with_context(|| format!("failed to listen on {address} (--openai chooses another)"))?,
+            )
         }
         None => None,
     };
@@ -27,12 +30,18 @@ pub async fn run(global: &Global, args: Emulator) -> anyhow::Result<()> {
         "openai": openai.as_ref().map(OpenAiEmulator::base_url),
     });
     output::print(global.json, &addresses, |_| {
-        println!("WhatsApp Cloud API stand-in: {} (a phone in the browser at the same address)", whatsapp.url());
+        println!(
+            "WhatsApp Cloud API stand-in: {} (a phone in the browser at the same address)",
+            whatsapp.url()
+        );
         println!("  use it with: balcao serve --set whatsapp.base_url={}", whatsapp.url());
         println!("  register a number: POST {}/_control/numbers", whatsapp.url());
         if let Some(openai) = &openai {
             println!("OpenAI-compatible stand-in:  {}", openai.base_url());
-            println!("  use it with: balcao serve --set llm.base_url={} --set llm.model=scripted", openai.base_url());
+            println!(
+                "  use it with: balcao serve --set llm.base_url={} --set llm.model=scripted",
+                openai.base_url()
+            );
         }
         println!("Ctrl-C stops.");
     })?;

@@ -50,13 +50,15 @@ async fn ingest(
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     let report = ingestor
-        .ingest_path(&TenantCtx::system(tenant.tenant_id), &args.collection, &args.path, &|progress| match progress {
-            Progress::File { uri, done, total } => {
-                bar.set_length(total as u64);
-                bar.set_position(done as u64);
-                bar.set_message(uri.to_owned());
+        .ingest_path(&TenantCtx::system(tenant.tenant_id), &args.collection, &args.path, &|progress| {
+            match progress {
+                Progress::File { uri, done, total } => {
+                    bar.set_length(total as u64);
+                    bar.set_position(done as u64);
+                    bar.set_message(uri.to_owned());
+                }
+                Progress::Embedded { .. } => bar.tick(),
             }
-            Progress::Embedded { .. } => bar.tick(),
         })
         .await
         .context("failed to store the documents");

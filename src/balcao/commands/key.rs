@@ -29,7 +29,8 @@ async fn carry_out(global: &Global, command: Key, opened: &boot::Opened) -> anyh
     match command {
         Key::Issue { name, scopes, .. } => {
             let scopes: Vec<Scope> = scopes.into_iter().map(scope).collect();
-            let (key, secret) = api_keys::issue(&mut tx, &name, &scopes).await.context("failed to issue the key")?;
+            let (key, secret) =
+                api_keys::issue(&mut tx, &name, &scopes).await.context("failed to issue the key")?;
             tx.commit().await?;
             let value = json!({ "key_id": key.key_id, "secret": secret.expose_secret(), "scopes": scopes });
             output::print(global.json, &value, |_| {

@@ -12,7 +12,9 @@ pub async fn run(global: &Global, dry_run: bool) -> anyhow::Result<()> {
     let config = super::settings(global, &[])?;
     if dry_run {
         let Some(url) = &config.database.url else {
-            anyhow::bail!("--dry-run needs DATABASE_URL: the embedded database is migrated whenever it starts");
+            anyhow::bail!(
+                "--dry-run needs DATABASE_URL: the embedded database is migrated whenever it starts"
+            );
         };
         let pending = migrate::pending(url.expose_secret()).await.context("failed to read the database")?;
         return output::print(global.json, &json!({ "pending": pending }), |_| match pending.as_slice() {

@@ -20,11 +20,14 @@ use crate::{
 
 /// Serves until told to stop.
 pub async fn run(global: &Global, args: Serve) -> anyhow::Result<()> {
-    let mut config = super::settings(global, &[("server.listen", args.listen.map(|address| address.to_string()))])?;
+    let mut config =
+        super::settings(global, &[("server.listen", args.listen.map(|address| address.to_string()))])?;
     let _telemetry = telemetry::Telemetry {
         filter: config.log.filter.clone(),
         json: config.log.format == "json",
-        otlp_endpoint: std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").ok().filter(|endpoint| !endpoint.is_empty()),
+        otlp_endpoint: std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT")
+            .ok()
+            .filter(|endpoint| !endpoint.is_empty()),
     }
     .start()
     .context("failed to start logging")?;
@@ -32,7 +35,10 @@ pub async fn run(global: &Global, args: Serve) -> anyhow::Result<()> {
     // Listening for the signals first: a Ctrl-C during start-up must end in an orderly way too.
     let stop = StopSignal::new()?;
     let listener = TcpListener::bind(config.server.listen).await.with_context(|| {
-        format!("failed to listen on {}: is another server running? (--listen chooses another)", config.server.listen)
+        format!(
+            "failed to listen on {}: is another server running? (--listen chooses another)",
+            config.server.listen
+        )
     })?;
     let emulator = match args.demo {
         true => Some(emulator(args.emulator_listen).await?),
@@ -88,7 +94,12 @@ async fn serve(
     };
     let result = tokio::select! {
         ready = ready => match ready {
-            Ok(()) => { stop.wait().await; Ok(()) }
+            Ok(()) => tokio::select! {
+                () = stop.wait() => Ok(()),
+                () = running.system.ended() => Err(anyhow::anyhow!(
+                    "the engine failed again and again and has ended (see the log): start it anew; nothing stored is lost"
+                )),
+            },
             failed => failed,
         },
         () = stop.wait() => Ok(()),
@@ -110,34 +121,30 @@ async fn emulator(wanted: SocketAddr) -> anyhow::Result<whatsapp::Running> {
     let listener = match TcpListener::bind(wanted).await {
         Ok(listener) => listener,
         // Any free port will do: what is printed and left in demo.json says which.
-        Err(_) => TcpListener::bind((wanted.ip(), 0)).await.context("failed to find a port for the emulator")?,
+        Err(_) => {
+            TcpListener::bind((wanted.ip(), 0)).await.context("failed to find a port for the emulator")?
+        }
     };
-    whatsapp::serve(listener, whatsapp::Options::default()).await.context("failed to start the WhatsApp emulator")
+    whatsapp::serve(listener, whatsapp::Options::default())
+        .await
+        .context("failed to start the WhatsApp emulator")
 }
 
 /// Makes the shops' numbers known to the emulator, which checks our webhook as Meta would.
 async fn register(demo: &DemoShops, file: &DemoFile, emulator: &whatsapp::Running) -> anyhow::Result<()> {
-    let http = reqwest::Client::new();
+    let client = emulator.client();
     for shop in &demo.shops {
-        let body = serde_json::json!({
-            "phone_number_id": shop.number.phone_number_id,
-            "waba_id": shop.number.waba_id,
-            "display_phone_number": shop.number.display,
-            "name": shop.tenant.name,
-            "access_token": shop.credentials.access_token.expose_secret(),
-            "app_secret": shop.credentials.app_secret.expose_secret(),
-            "verify_token": shop.credentials.verify_token.expose_secret(),
-            "webhook_url": format!("{}{}", file.base_url, shop.webhook_path()),
-        });
-        let answer = http
-            .post(format!("{}/_control/numbers", emulator.url()))
-            .json(&body)
-            .send()
-            .await
-            .context("failed to reach the WhatsApp emulator")?;
-        let status = answer.status();
-        let text = answer.text().await.unwrap_or_default();
-        anyhow::ensure!(status.is_success(), "the emulator refused a demo number: {status} {text}");
+        let number = whatsapp::NewNumber {
+            phone_number_id: shop.number.phone_number_id.to_owned(),
+            waba_id: shop.number.waba_id.to_owned(),
+            display_phone_number: shop.number.display.to_owned(),
+            access_token: shop.credentials.access_token.expose_secret().to_owned(),
+            app_secret: shop.credentials.app_secret.expose_secret().to_owned(),
+            verify_token: shop.credentials.verify_token.expose_secret().to_owned(),
+            webhook_url: format!("{}{}", file.base_url, shop.webhook_path()),
+            allowed: None,
+        };
+        client.register(&number).await.context("the emulator refused a demo number")?;
     }
     Ok(())
 }

@@ -33,7 +33,9 @@ async fn carry_out(global: &Global, command: Tenant, opened: &Opened) -> anyhow:
             check_slug(&slug)?;
             let language = Language::from_code(&language).context("the language must be pt or en")?;
             let tenant = match tenants::create(store, &slug, &name, language, &Settings::default()).await {
-                Err(StoreError::Conflict { .. }) => bail!("there is a shop `{slug}` already (see `balcao tenant list`)"),
+                Err(StoreError::Conflict { .. }) => {
+                    bail!("there is a shop `{slug}` already (see `balcao tenant list`)")
+                }
                 other => other.context("failed to create the shop")?,
             };
             output::print(global.json, &tenant, |tenant| {
@@ -47,12 +49,14 @@ async fn carry_out(global: &Global, command: Tenant, opened: &Opened) -> anyhow:
             output::print(global.json, &all, |all| {
                 output::table(
                     ["slug", "name", "language", "id"],
-                    all.iter().map(|t| [t.slug.clone(), t.name.clone(), t.language.to_string(), t.tenant_id.to_string()]),
+                    all.iter().map(|t| {
+                        [t.slug.clone(), t.name.clone(), t.language.to_string(), t.tenant_id.to_string()]
+                    }),
                 );
             })
         }
         Tenant::Show { slug } => show(global, opened, &slug).await,
-        Tenant::Set { slug, values } => set(global, opened, &slug, &values).await,
+        Tenant::Set { slug, settings } => set(global, opened, &slug, &settings).await,
         Tenant::ConnectWhatsapp {
             slug,
             phone_number_id,
@@ -76,7 +80,10 @@ async fn carry_out(global: &Global, command: Tenant, opened: &Opened) -> anyhow:
             let mut tx = store.tenant_tx(&TenantCtx::system(tenant.tenant_id)).await?;
             let account = match channels::connect_whatsapp(&mut tx, &new).await {
                 Err(StoreError::Conflict { .. }) => {
-                    bail!("the number `{}` is connected already, to this shop or another", new.phone_number_id)
+                    bail!(
+                        "the number `{}` is connected already, to this shop or another",
+                        new.phone_number_id
+                    )
                 }
                 other => other.context("failed to connect the number")?,
             };
@@ -87,8 +94,13 @@ async fn carry_out(global: &Global, command: Tenant, opened: &Opened) -> anyhow:
             });
             output::print(global.json, &value, |value| {
                 println!("connected {} as {}", new.phone_number_id, account.channel_id);
-                println!("callback URL for the Meta app: <public URL>{}", value["webhook_path"].as_str().unwrap_or(""));
-                println!("then subscribe the app to the WhatsApp Business Account and to the field `messages`");
+                println!(
+                    "callback URL for the Meta app: <public URL>{}",
+                    value["webhook_path"].as_str().unwrap_or("")
+                );
+                println!(
+                    "then subscribe the app to the WhatsApp Business Account and to the field `messages`"
+                );
             })
         }
         Tenant::Delete { slug, yes } => {
@@ -125,17 +137,25 @@ async fn show(global: &Global, opened: &Opened, slug: &str) -> anyhow::Result<()
         let text = |channel: &Value, key: &str| channel[key].as_str().unwrap_or("-").to_owned();
         output::table(
             ["channel", "kind", "number", "display", "paused"],
-            accounts.iter().map(|c| ["channel_id", "kind", "external_id", "display", "paused"].map(|key| text(c, key))),
+            accounts
+                .iter()
+                .map(|c| ["channel_id", "kind", "external_id", "display", "paused"].map(|key| text(c, key))),
         );
     })
 }
 
 /// Changes settings by name; the type of each is that of the setting.
-async fn set(global: &Global, opened: &Opened, slug: &str, values: &[(String, String)]) -> anyhow::Result<()> {
+async fn set(
+    global: &Global,
+    opened: &Opened,
+    slug: &str,
+    values: &[(String, String)],
+) -> anyhow::Result<()> {
     let tenant = opened.tenant(slug).await?;
     let mut settings = serde_json::to_value(&tenant.settings)?;
     for (key, text) in values {
-        let known: Vec<String> = settings.as_object().map(|map| map.keys().cloned().collect()).unwrap_or_default();
+        let known: Vec<String> =
+            settings.as_object().map(|map| map.keys().cloned().collect()).unwrap_or_default();
         if !known.contains(key) {
             let nearest = known.iter().min_by_key(|name| strsim::damerau_levenshtein(name, key));
             bail!("unknown setting `{key}`: did you mean `{}`?", nearest.map_or("quiet_ms", String::as_str));
@@ -146,7 +166,9 @@ async fn set(global: &Global, opened: &Opened, slug: &str, values: &[(String, St
     let mut tx = opened.store.tenant_tx(&TenantCtx::system(tenant.tenant_id)).await?;
     tenants::update_settings(&mut tx, &settings).await.context("failed to store the settings")?;
     tx.commit().await?;
-    output::print(global.json, &settings, |_| println!("changed; a running server takes it up within a minute"))
+    output::print(global.json, &settings, |_| {
+        println!("changed; a running server takes it up within a minute")
+    })
 }
 
 fn check_slug(slug: &str) -> anyhow::Result<()> {
@@ -160,7 +182,8 @@ fn check_slug(slug: &str) -> anyhow::Result<()> {
 }
 
 fn secret_file(path: &Path) -> anyhow::Result<SecretString> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("failed to read `{}`", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("failed to read `{}`", path.display()))?;
     let text = text.trim();
     if text.is_empty() {
         bail!("`{}` is empty", path.display());

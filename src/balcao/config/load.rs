@@ -13,7 +13,8 @@ use secrecy::SecretString;
 use super::table::{self, SETTINGS};
 
 /// Variables of the `BALCAO_` family that are not settings.
-const OTHER_VARIABLES: &[&str] = &["BALCAO_CONFIG", "BALCAO_ASSETS", "BALCAO_URL", "BALCAO_API_KEY", "BALCAO_FAILPOINT"];
+const OTHER_VARIABLES: &[&str] =
+    &["BALCAO_CONFIG", "BALCAO_ASSETS", "BALCAO_URL", "BALCAO_API_KEY", "BALCAO_FAILPOINT"];
 
 /// What the command line says.
 #[derive(Debug, Clone, Default)]
@@ -111,7 +112,11 @@ impl Loaded {
                 let value = match value {
                     toml::Value::String(text) => text.clone(),
                     toml::Value::Array(_) | toml::Value::Table(_) => {
-                        bail!("`{}` line {}: `{section}.{name}` is a single value", path.display(), line_of(&text, name))
+                        bail!(
+                            "`{}` line {}: `{section}.{name}` is a single value",
+                            path.display(),
+                            line_of(&text, name)
+                        )
                     }
                     other => other.to_string(),
                 };
@@ -168,7 +173,9 @@ impl Loaded {
     /// A value of a type; `wanted` says what would be right.
     pub fn parse<T: FromStr>(&self, key: &str, wanted: &str) -> anyhow::Result<T> {
         let value = self.required(key)?;
-        value.parse().map_err(|_| anyhow::anyhow!("`{key}` is `{value}` ({}): it must be {wanted}", self.origin(key)))
+        value
+            .parse()
+            .map_err(|_| anyhow::anyhow!("`{key}` is `{value}` ({}): it must be {wanted}", self.origin(key)))
     }
 
     /// A duration.
@@ -213,7 +220,9 @@ impl Loaded {
 
 /// The line on which a key stands, for messages; the first where it cannot be told.
 fn line_of(text: &str, key: &str) -> usize {
-    text.lines().position(|line| line.trim_start().trim_start_matches('[').starts_with(key)).map_or(1, |at| at + 1)
+    text.lines()
+        .position(|line| line.trim_start().trim_start_matches('[').starts_with(key))
+        .map_or(1, |at| at + 1)
 }
 
 #[cfg(test)]
@@ -234,7 +243,8 @@ mod tests {
 
     #[test]
     fn flags_win_over_variables_which_win_over_the_file() {
-        let (_dir, mut overrides) = file("[server]\nlisten = \"127.0.0.1:1\"\nrate_per_minute = 7\n[llm]\nmodel = \"a\"\n");
+        let (_dir, mut overrides) =
+            file("[server]\nlisten = \"127.0.0.1:1\"\nrate_per_minute = 7\n[llm]\nmodel = \"a\"\n");
         overrides.values.push(("llm.model".into(), "c".into()));
         let environment = env(&[("BALCAO_SERVER_LISTEN", "127.0.0.1:2"), ("BALCAO_LLM_MODEL", "b")]);
         let config = Config::from_loaded(&load(&overrides, &environment).expect("loads")).expect("types");
@@ -247,12 +257,16 @@ mod tests {
     fn an_unknown_key_names_the_nearest_and_its_line() {
         let (_dir, overrides) = file("[server]\nlisten = \"127.0.0.1:1\"\n[llm]\nmodle = \"a\"\n");
         let error = format!("{:#}", load(&overrides, &[]).expect_err("an unknown key"));
-        assert!(error.contains("line 4") && error.contains("`llm.modle`") && error.contains("`llm.model`"), "{error}");
+        assert!(
+            error.contains("line 4") && error.contains("`llm.modle`") && error.contains("`llm.model`"),
+            "{error}"
+        );
     }
 
     #[test]
     fn an_unknown_variable_names_the_nearest() {
-        let error = load(&Overrides::default(), &env(&[("BALCAO_LLM_MODLE", "x")])).expect_err("an unknown variable");
+        let error =
+            load(&Overrides::default(), &env(&[("BALCAO_LLM_MODLE", "x")])).expect_err("an unknown variable");
         assert!(error.to_string().contains("BALCAO_LLM_MODEL"), "{error}");
     }
 
@@ -271,7 +285,11 @@ mod tests {
 
     #[test]
     fn the_usual_variables_have_their_usual_meaning_and_ours_win() {
-        let environment = env(&[("DATABASE_URL", "postgres://a"), ("BALCAO_DATABASE_URL", "postgres://b"), ("RUST_LOG", "debug")]);
+        let environment = env(&[
+            ("DATABASE_URL", "postgres://a"),
+            ("BALCAO_DATABASE_URL", "postgres://b"),
+            ("RUST_LOG", "debug"),
+        ]);
         let loaded = load(&Overrides::default(), &environment).expect("loads");
         assert_eq!(loaded.text("database.url").as_deref(), Some("postgres://b"));
         assert_eq!(loaded.text("log.filter").as_deref(), Some("debug"));
@@ -281,6 +299,11 @@ mod tests {
     fn a_value_of_the_wrong_type_says_what_would_be_right() {
         let loaded = load(&Overrides::default(), &env(&[("BALCAO_SERVER_LISTEN", "eighty")])).expect("loads");
         let error = Config::from_loaded(&loaded).expect_err("not an address").to_string();
-        assert!(error.contains("eighty") && error.contains("127.0.0.1:8080") && error.contains("BALCAO_SERVER_LISTEN"), "{error}");
+        assert!(
+            error.contains("eighty")
+                && error.contains("127.0.0.1:8080")
+                && error.contains("BALCAO_SERVER_LISTEN"),
+            "{error}"
+        );
     }
 }

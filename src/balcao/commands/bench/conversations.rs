@@ -20,17 +20,53 @@ use crate::{boot::demo_documents, cli::BenchConversations, config::Config};
 /// Three messages in ten are small talk.
 const SMALL_TALK: [&str; 6] = ["oi", "bom dia", "obrigada!", "vcs tao abertos hj?", "blz", "ok, valeu"];
 const SUBJECTS: [&str; 25] = [
-    "o prazo de troca", "a devolução", "o frete para o Rio", "o frete grátis", "o pix", "o parcelamento", "o boleto",
-    "a retirada na loja", "o endereço", "o horário de sábado", "a medida da calça", "o tamanho do vestido",
-    "a numeração do tênis", "a lavagem da lã", "o cuidado com o couro", "lavar jeans", "o programa de pontos",
-    "o cartão presente", "o rastreio", "a garantia", "a compra no atacado", "os meus dados", "a promoção",
-    "a troca de presente", "o atraso da entrega",
+    "o prazo de troca",
+    "a devolução",
+    "o frete para o Rio",
+    "o frete grátis",
+    "o pix",
+    "o parcelamento",
+    "o boleto",
+    "a retirada na loja",
+    "o endereço",
+    "o horário de sábado",
+    "a medida da calça",
+    "o tamanho do vestido",
+    "a numeração do tênis",
+    "a lavagem da lã",
+    "o cuidado com o couro",
+    "lavar jeans",
+    "o programa de pontos",
+    "o cartão presente",
+    "o rastreio",
+    "a garantia",
+    "a compra no atacado",
+    "os meus dados",
+    "a promoção",
+    "a troca de presente",
+    "o atraso da entrega",
 ];
 const FORMS: [&str; 20] = [
-    "como funciona {}?", "qual é {}?", "queria saber sobre {}", "vc pode me explicar {}?", "qto custa {}?",
-    "me fala d {}", "tem alguma regra p {}?", "quais as condições p/ {}?", "{}: como faço?", "preciso de ajuda com {}",
-    "é verdade que mudou {}?", "onde vejo {}?", "e {}?", "oi, {} como q é?", "por favor, {}", "duvida sobre {}",
-    "qnto tempo leva {}?", "quem paga {}?", "posso mudar {}?", "o que preciso saber d {}?",
+    "como funciona {}?",
+    "qual é {}?",
+    "queria saber sobre {}",
+    "vc pode me explicar {}?",
+    "qto custa {}?",
+    "me fala d {}",
+    "tem alguma regra p {}?",
+    "quais as condições p/ {}?",
+    "{}: como faço?",
+    "preciso de ajuda com {}",
+    "é verdade que mudou {}?",
+    "onde vejo {}?",
+    "e {}?",
+    "oi, {} como q é?",
+    "por favor, {}",
+    "duvida sobre {}",
+    "qnto tempo leva {}?",
+    "quem paga {}?",
+    "posso mudar {}?",
+    "o que preciso saber d {}?",
 ];
 
 /// Measures.
@@ -58,12 +94,13 @@ pub async fn measure(config: &Config, args: &BenchConversations) -> anyhow::Resu
     let bytes_each = (resident_mb() - before) * 1024.0 * 1024.0 / open.max(1) as f64;
 
     let since = ground.sql("select clock_timestamp()")?;
-    let seen = load::open_loop(running.address, &webhooks, args.rate, Duration::from_secs(args.seconds), |number| {
-        // A fixed walk over people, small talk and questions: the same load every time.
-        let mixed = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 17;
-        (mixed % people, message(mixed))
-    })
-    .await?;
+    let seen =
+        load::open_loop(running.address, &webhooks, args.rate, Duration::from_secs(args.seconds), |number| {
+            // A fixed walk over people, small talk and questions: the same load every time.
+            let mixed = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 17;
+            (mixed % people, message(mixed))
+        })
+        .await?;
     settle(&ground, Duration::from_secs(120)).await?;
     let memory = resident_mb();
     let turn = |percent: &str| {
@@ -73,7 +110,8 @@ pub async fn measure(config: &Config, args: &BenchConversations) -> anyhow::Resu
         ))
     };
     let (p50, p99): (f64, f64) = (turn("0.5")?.parse()?, turn("0.99")?.parse()?);
-    let unanswered: f64 = ground.sql("select count(*) from conversation_cursor where head_seq > acked_seq")?.parse()?;
+    let unanswered: f64 =
+        ground.sql("select count(*) from conversation_cursor where head_seq > acked_seq")?.parse()?;
     running.stop().await;
     ground.clear().await;
     phone.stop().await;

@@ -42,7 +42,11 @@ pub async fn measure(config: &Config) -> anyhow::Result<Vec<Figure>> {
         }
         micros.sort_unstable();
         Ok(vec![
-            figure(format!("embedding in bulk, {tokens} tokens a text, {} threads", model.threads()), bulk, "texts/s"),
+            figure(
+                format!("embedding in bulk, {tokens} tokens a text, {} threads", model.threads()),
+                bulk,
+                "texts/s",
+            ),
             figure("embedding one question, one thread, p50", percentile(&micros, 50.0) / 1_000.0, "ms"),
             figure("embedding one question, one thread, p99", percentile(&micros, 99.0) / 1_000.0, "ms"),
             figure("embedding model, memory", memory, "MB"),

@@ -51,7 +51,8 @@ impl Ground {
         config.data_dir = folder.path().join("balcao");
         config.database.url = None;
         let opened = boot::open(&config).await?;
-        let tenant = tenants::create(&opened.store, "bench", "Bench", Language::Portuguese, &settings).await?;
+        let tenant =
+            tenants::create(&opened.store, "bench", "Bench", Language::Portuguese, &settings).await?;
         let mut tx = opened.store.tenant_tx(&TenantCtx::system(tenant.tenant_id)).await?;
         let new = NewWhatsapp {
             phone_number_id: NUMBER.into(),

@@ -75,14 +75,18 @@ async fn run(config: &Config, hot: usize) -> anyhow::Result<f64> {
     let done = Arc::new(AtomicUsize::new(0));
     let stub = StubAgent { per_message: PER_MESSAGE, at_once: tokio::sync::Semaphore::new(AT_ONCE) };
     let agent = Counting { stub, hot: heavy, done: Arc::clone(&done) };
-    let stand_ins = StandIns { agent: Some(Arc::new(agent)), embedder: Some(Arc::new(NoEmbedder)), model: None };
+    let stand_ins =
+        StandIns { agent: Some(Arc::new(agent)), embedder: Some(Arc::new(NoEmbedder)), model: None };
     let started = Instant::now();
     let running = ground.serve(stand_ins).await?;
     for id in heavy.iter().chain(&conversations) {
         running.system.wake(ground.tenant.tenant_id, *id);
     }
     while done.load(Ordering::Relaxed) < CONVERSATIONS * MESSAGES {
-        anyhow::ensure!(started.elapsed() < Duration::from_secs(300), "the messages were not processed in 300 s");
+        anyhow::ensure!(
+            started.elapsed() < Duration::from_secs(300),
+            "the messages were not processed in 300 s"
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let rate = (CONVERSATIONS * MESSAGES) as f64 / started.elapsed().as_secs_f64();
@@ -92,7 +96,12 @@ async fn run(config: &Config, hot: usize) -> anyhow::Result<f64> {
 }
 
 /// Puts waiting messages into the inbox.
-async fn fill(ground: &Ground, conversations: usize, messages: usize, first: usize) -> anyhow::Result<Vec<ConversationId>> {
+async fn fill(
+    ground: &Ground,
+    conversations: usize,
+    messages: usize,
+    first: usize,
+) -> anyhow::Result<Vec<ConversationId>> {
     let ctx = TenantCtx::system(ground.tenant.tenant_id);
     let mut ids = Vec::new();
     let mut waiting = Vec::new();

@@ -43,7 +43,18 @@ pub fn insert(ground: &Ground, clients: u64, length: Duration) -> anyhow::Result
     fs::write(&file, script)?;
     let output = Command::new(ground.config.assets_dir.canonicalize()?.join("postgres/bin/pgbench"))
         .current_dir(&folder)
-        .args(["-n", "-M", "prepared", "-l", "-c", &clients.to_string(), "-j", "2", "-T", &length.as_secs().to_string()])
+        .args([
+            "-n",
+            "-M",
+            "prepared",
+            "-l",
+            "-c",
+            &clients.to_string(),
+            "-j",
+            "2",
+            "-T",
+            &length.as_secs().to_string(),
+        ])
         .arg("-f")
         .arg(&file)
         .arg(&ground.opened.admin_url)

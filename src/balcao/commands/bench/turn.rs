@@ -84,13 +84,18 @@ pub async fn measure(config: &Config, length: Duration) -> anyhow::Result<Vec<Fi
         let mut model = 0;
         let recorded = turn.pointer("/outcome/evidence/stages").or(turn.pointer("/evidence/stages"));
         for stage in recorded.and_then(|stages| stages.as_array()).into_iter().flatten() {
-            let (Some(name), Some(micros)) = (stage["name"].as_str(), stage["duration_us"].as_u64()) else { continue };
+            let (Some(name), Some(micros)) = (stage["name"].as_str(), stage["duration_us"].as_u64()) else {
+                continue;
+            };
             stages.entry(name.to_owned()).or_default().push(micros as u32);
             if name == "model" {
                 model = micros as u32;
             }
         }
-        stages.entry("whole turn over HTTP, without the model".into()).or_default().push(whole.saturating_sub(model));
+        stages
+            .entry("whole turn over HTTP, without the model".into())
+            .or_default()
+            .push(whole.saturating_sub(model));
     }
     running.stop().await;
     ground.clear().await;

@@ -24,7 +24,8 @@ pub async fn measure(config: &Config, length: Duration) -> anyhow::Result<Vec<Fi
     let ground = Ground::prepare(config, quiet).await?;
     pgbench::prepare(&ground)?;
     let agent = StubAgent { per_message: Duration::ZERO, at_once: tokio::sync::Semaphore::new(1) };
-    let stand_ins = StandIns { agent: Some(Arc::new(agent)), embedder: Some(Arc::new(NoEmbedder)), model: None };
+    let stand_ins =
+        StandIns { agent: Some(Arc::new(agent)), embedder: Some(Arc::new(NoEmbedder)), model: None };
     let running = ground.serve(stand_ins).await?;
     let webhooks = Arc::new(Webhooks::new(format!("/webhooks/whatsapp/{}", ground.account.channel_id))?);
 
@@ -39,8 +40,16 @@ pub async fn measure(config: &Config, length: Duration) -> anyhow::Result<Vec<Fi
         figures.push(figure(name("webhooks accepted"), seen.rate(), "messages/s"));
         figures.push(figure(name("time to 200, p50"), seen.percentile_ms(50.0), "ms"));
         figures.push(figure(name("time to 200, p99"), seen.percentile_ms(99.0), "ms"));
-        figures.push(figure(format!("pgbench inserts, {} clients", connections.min(90)), yardstick.rate, "rows/s"));
-        figures.push(figure(format!("pgbench insert p50, {} clients", connections.min(90)), yardstick.p50_ms, "ms"));
+        figures.push(figure(
+            format!("pgbench inserts, {} clients", connections.min(90)),
+            yardstick.rate,
+            "rows/s",
+        ));
+        figures.push(figure(
+            format!("pgbench insert p50, {} clients", connections.min(90)),
+            yardstick.p50_ms,
+            "ms",
+        ));
         figures.push(figure(name("webhooks / pgbench"), seen.rate() / yardstick.rate, "×"));
     }
     running.stop().await;
