@@ -1,0 +1,9 @@
+//! The walk of a message from end to end: the emulated WhatsApp, the webhook, the engine, the outbox, and the phone.
+
+mod answers;
+mod bursts;
+mod fixtures;
+mod model_away;
+mod nodes;
+mod order;
+mod scene;
