@@ -243,8 +243,10 @@ pub struct AccountEvent {
     pub severity: Severity,
     /// What to do.
     pub effect: AccountEffect,
-    /// When, by the provider's clock.
+    /// When, by the provider's clock; when it came, where the webhook does not say.
     pub at: DateTime<Utc>,
+    /// The webhook says when. Without that, a repetition has another `at` and is the same news all the same.
+    pub dated: bool,
     /// As it came.
     pub value: Value,
 }

@@ -9,7 +9,11 @@ use super::scene::{Customer, word};
 /// Shop by shop: a question and what its document answers.
 fn questions(counter: &Counter) -> [(Customer<'_>, &'static str, &'static str); 2] {
     [
-        (Customer::new(counter, &counter.aurora, "5511900001001"), "posso trocar o produto em até quantos dias?", "30 dias"),
+        (
+            Customer::new(counter, &counter.aurora, "5511900001001"),
+            "posso trocar o produto em até quantos dias?",
+            "30 dias",
+        ),
         (
             Customer::new(counter, &counter.harbour, "5511900001002"),
             "how long do I have to return an item?",
@@ -56,10 +60,10 @@ async fn without_a_model_the_rules_quote_the_document_and_name_it() {
         for stage in ["gather", "retrieve", "rules"] {
             assert!(stages(evidence).iter().any(|name| name == stage), "{stage}: {evidence}");
         }
-        assert_eq!(customer.history().await, [
-            ("customer".to_owned(), question.to_owned()),
-            ("agent".to_owned(), heard)
-        ]);
+        assert_eq!(
+            customer.history().await,
+            [("customer".to_owned(), question.to_owned()), ("agent".to_owned(), heard)]
+        );
     }
     counter.close().await;
 }
@@ -90,7 +94,8 @@ async fn with_a_model_it_answers_from_the_document_and_the_turn_tells_how() {
         for stage in ["gather", "retrieve", "model"] {
             assert!(stages(evidence).iter().any(|name| name == stage), "{stage}: {evidence}");
         }
-        let (status, _) = counter.get(&format!("/v1/turns/{}", word(&turn["turn_id"])), &customer.shop.chat).await;
+        let (status, _) =
+            counter.get(&format!("/v1/turns/{}", word(&turn["turn_id"])), &customer.shop.chat).await;
         assert_eq!(status, 403, "evidence is for admins");
         let other = if customer.shop.slug == "aurora" { &counter.harbour } else { &counter.aurora };
         let (status, _) = counter.get(&format!("/v1/turns/{}", word(&turn["turn_id"])), &other.admin).await;

@@ -132,9 +132,7 @@ async fn what_asks_for_nothing_is_kept_and_not_answered() {
 #[tokio::test]
 async fn sound_pictures_and_files_are_answered_civilly_in_the_shops_language() {
     let counter = Counter::open().await;
-    let media = |kind: &str, mime: &str| {
-        json!({ "message": { "type": kind, kind: { "id": "509900000000010", "mime_type": mime, "sha256": "x" } } })
-    };
+    let media = |kind: &str, mime: &str| json!({ "message": { "type": kind, kind: { "id": "509900000000010", "mime_type": mime, "sha256": "x" } } });
     let cases = [
         ("audio", "audio/ogg; codecs=opus", "áudio", "audio"),
         ("image", "image/jpeg", "imagem", "image"),
@@ -145,7 +143,8 @@ async fn sound_pictures_and_files_are_answered_civilly_in_the_shops_language() {
             let customer = Customer::new(&counter, shop, &format!("551190000410{place}"));
             customer.sends(media(kind, mime)).await;
             let heard = customer.hears_last(1).await.to_lowercase();
-            let near = expected == "audio" && heard.contains("voice") || expected == "image" && heard.contains("picture");
+            let near = expected == "audio" && heard.contains("voice")
+                || expected == "image" && heard.contains("picture");
             assert!(heard.contains(expected) || near, "{kind}: {heard}");
             assert_eq!(customer.last_path().await.0, "rules");
         }
@@ -169,7 +168,8 @@ async fn a_person_in_the_phones_app_silences_the_agent_until_it_is_given_back() 
                                  "text": { "body": "Oi Camila, aqui é a Paula!" } }] } }] }] })
     .to_string();
     for _ in 0..3 {
-        let request = counter.http.post(counter.webhook(shop)).header("x-hub-signature-256", sign(echo.as_bytes()));
+        let request =
+            counter.http.post(counter.webhook(shop)).header("x-hub-signature-256", sign(echo.as_bytes()));
         assert_eq!(request.body(echo.clone()).send().await.expect("an answer").status(), 200);
     }
     for text in ["oi Paula", "qual o prazo para troca?"] {

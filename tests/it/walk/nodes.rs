@@ -20,7 +20,8 @@ const NUMBER: &str = "309900000000001";
 const PHONE: &str = "5511900006001";
 
 async fn hears(client: &Client, at_least: usize) -> Vec<String> {
-    let heard = client.wait_for_messages(NUMBER, PHONE, at_least, PATIENCE).await.expect("the emulator answers");
+    let heard =
+        client.wait_for_messages(NUMBER, PHONE, at_least, PATIENCE).await.expect("the emulator answers");
     assert!(heard.len() >= at_least, "{at_least} replies are missing: {heard:?}");
     heard.iter().map(|message: &Value| word(&message["text"])).collect()
 }
@@ -74,8 +75,17 @@ async fn a_frozen_process_commits_nothing_when_it_thaws_and_the_other_answers_ev
     };
     let (app_secret, verify_token, token) = (file("app-secret"), file("verify-token"), file("access-token"));
     let connected = first.json(&[
-        "tenant", "connect-whatsapp", "padaria", "--phone-number-id", NUMBER, "--app-secret-file", &app_secret,
-        "--verify-token-file", &verify_token, "--access-token-file", &token,
+        "tenant",
+        "connect-whatsapp",
+        "padaria",
+        "--phone-number-id",
+        NUMBER,
+        "--app-secret-file",
+        &app_secret,
+        "--verify-token-file",
+        &verify_token,
+        "--access-token-file",
+        &token,
     ]);
     let path = word(&connected["webhook_path"]);
     let client = phone.client();
@@ -117,9 +127,14 @@ async fn a_frozen_process_commits_nothing_when_it_thaws_and_the_other_answers_ev
     hears(&client, 2).await;
     // Both work on: a message to each.
     deliver_to(first.url()).await;
-    model.control().set_responder(|_| Some(Step::from(Act::Status {
-        status: 503, error_type: String::new(), code: None, message: String::new(),
-    })));
+    model.control().set_responder(|_| {
+        Some(Step::from(Act::Status {
+            status: 503,
+            error_type: String::new(),
+            code: None,
+            message: String::new(),
+        }))
+    });
     client.write(NUMBER, PHONE, "bom dia").await.expect("it is taken");
     let heard = hears(&client, 3).await;
     until(&db, "select count(*) from outbox where state in ('queued', 'sending')", "0").await;
@@ -127,12 +142,17 @@ async fn a_frozen_process_commits_nothing_when_it_thaws_and_the_other_answers_ev
     assert!(heard.iter().all(|text| !text.contains("congelado")), "the stale answer was not sent: {heard:?}");
     let mut admin = db.admin().await;
     let mut value = async |sql: &str| admin.value(sql).await.expect("the query is right").unwrap_or_default();
-    assert_eq!(value("select string_agg(first_seq || '-' || last_seq, ' ' order by first_seq) from turn").await, "1-1 2-2 3-3");
+    assert_eq!(
+        value("select string_agg(first_seq || '-' || last_seq, ' ' order by first_seq) from turn").await,
+        "1-1 2-2 3-3"
+    );
     assert_eq!(value("select count(*) from turn where path = 'model'").await, "0");
     assert_eq!(value("select count(*) from outbox").await, "3");
     assert_eq!(value("select count(*) from dead_letter").await, "0");
     assert_eq!(value("select count(*) from event where kind = 'turn.failed'").await, "0");
-    assert!(value("select epoch from conversation_cursor").await.parse::<i64>().is_ok_and(|epoch| epoch >= 2));
+    assert!(
+        value("select epoch from conversation_cursor").await.parse::<i64>().is_ok_and(|epoch| epoch >= 2)
+    );
     admin.close().await;
     let again = client.messages(NUMBER, PHONE).await.expect("the emulator answers");
     assert_eq!(again.len(), 3, "and nothing came twice: {again:?}");

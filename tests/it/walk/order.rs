@@ -3,8 +3,8 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use balcao_emulators::whatsapp::{Faults, Options, StatusTimes};
 use balcao_emulators::whatsapp::faults::{SendFaults, WebhookFaults};
+use balcao_emulators::whatsapp::{Faults, Options, StatusTimes};
 use balcao_tests::counter::{Counter, Setup};
 use futures::future::join_all;
 use serde_json::json;
@@ -18,8 +18,19 @@ const MESSAGES: usize = 10;
 async fn on_a_bad_day_of_the_network_everything_is_answered_once_and_in_order() {
     let faults = Faults {
         send: SendFaults { latency_ms: 5, drop_rate: 0.12, fail_rate: 0.04, ..SendFaults::default() },
-        webhooks: WebhookFaults { duplicate: 0.3, reorder: 0.2, drop: 0.1, delay_ms: 5, ..WebhookFaults::default() },
-        statuses: StatusTimes { sent_ms: Some(10), delivered_ms: Some(60), read_ms: Some(120), reversed: false },
+        webhooks: WebhookFaults {
+            duplicate: 0.3,
+            reorder: 0.2,
+            drop: 0.1,
+            delay_ms: 5,
+            ..WebhookFaults::default()
+        },
+        statuses: StatusTimes {
+            sent_ms: Some(10),
+            delivered_ms: Some(60),
+            read_ms: Some(120),
+            reversed: false,
+        },
         seed: Some(7),
         ..Faults::default()
     };

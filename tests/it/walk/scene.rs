@@ -44,7 +44,11 @@ impl<'a> Customer<'a> {
         let number = self.shop.phone_number_id;
         let heard = self.emulator.wait_for_messages(number, &self.phone, at_least, PATIENCE).await;
         let heard = heard.expect("the emulator answers");
-        assert!(heard.len() >= at_least, "{} of {at_least} messages came to the phone: {heard:?}", heard.len());
+        assert!(
+            heard.len() >= at_least,
+            "{} of {at_least} messages came to the phone: {heard:?}",
+            heard.len()
+        );
         heard
     }
 

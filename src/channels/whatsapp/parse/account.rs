@@ -43,6 +43,7 @@ pub fn read(change: &Change<'_>, items: &mut Items) {
         severity,
         effect,
         at: change.at,
+        dated: change.at != change.received_at,
         value,
     }));
 }
@@ -67,6 +68,7 @@ pub fn errors(change: &Change<'_>, items: &mut Items) {
             severity,
             effect,
             at: change.at,
+            dated: change.at != change.received_at,
             value: list.clone(),
         }));
     }

@@ -209,7 +209,11 @@ async fn tell(
 ) -> Result<(), StoreError> {
     let mut tx = app.store.tenant_tx(&TenantCtx::system(account.tenant_id)).await?;
     let data = json!({ "channel_id": account.channel_id, "news": raw });
-    if seen_before(&mut tx, "account", &data).await? {
+    let mut same = data.clone();
+    if let Some(news) = same["news"].as_object_mut().filter(|_| !event.dated) {
+        news.remove("at");
+    }
+    if seen_before(&mut tx, "account", &same).await? {
         return Ok(());
     }
     let kind = match event.effect {
