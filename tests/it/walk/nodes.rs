@@ -8,13 +8,14 @@ use balcao_emulators::{
     whatsapp::{self, Client, NewNumber, Options},
 };
 use balcao_tests::{
+    counter::{Counter, Setup},
     database::{KEY, TestDb},
     process::Installation,
 };
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::scene::{PATIENCE, word};
+use super::scene::{Customer, PATIENCE, settled, value, word};
 
 const NUMBER: &str = "309900000000001";
 const PHONE: &str = "5511900006001";
@@ -37,6 +38,16 @@ async fn until(db: &TestDb, sql: &str, expected: &str) {
         assert!(began.elapsed() < PATIENCE, "`{sql}` is still `{value}`, not `{expected}`");
         sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Whether a process has noticed, on renewing a lease or on a commit, that it had lost one.
+async fn knew(place: &Installation) -> bool {
+    let asked = reqwest::get(format!("{}/metrics", place.url())).await.expect("the server answers");
+    let metrics = asked.text().await.expect("the server answers in words");
+    let lost = metrics.lines().filter(|line| {
+        line.starts_with("balcao_leases_lost_total") || line.starts_with("balcao_fenced_total")
+    });
+    lost.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() > 0.0
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,6 +151,7 @@ async fn a_frozen_process_commits_nothing_when_it_thaws_and_the_other_answers_ev
     until(&db, "select count(*) from outbox where state in ('queued', 'sending')", "0").await;
 
     assert!(heard.iter().all(|text| !text.contains("congelado")), "the stale answer was not sent: {heard:?}");
+    assert!(knew(&first).await, "the thawed process noticed that the conversation is another's");
     let mut admin = db.admin().await;
     let mut value = async |sql: &str| admin.value(sql).await.expect("the query is right").unwrap_or_default();
     assert_eq!(
@@ -158,4 +170,42 @@ async fn a_frozen_process_commits_nothing_when_it_thaws_and_the_other_answers_ev
     assert_eq!(again.len(), 3, "and nothing came twice: {again:?}");
     assert!(frozen.interrupt().await.success(), "the thawed process stops in order");
     assert!(awake.interrupt().await.success());
+}
+
+#[tokio::test]
+async fn a_commit_that_comes_after_another_node_took_over_writes_nothing() {
+    let counter = Counter::with(Setup { model: true, ..Setup::default() }).await;
+    let model = counter.model.as_ref().expect("it was asked for");
+    model.push(Step { first_token_ms: 1_000, ..Step::from(Act::Echo) });
+    let camila = Customer::new(&counter, &counter.aurora, "5511900006002");
+    camila.writes("posso trocar o produto em até quantos dias?").await;
+    let began = Instant::now();
+    while model.requests().is_empty() {
+        assert!(began.elapsed() < PATIENCE, "the model was never asked");
+        sleep(Duration::from_millis(10)).await;
+    }
+    // The other node, in the midst of taking the conversation over: the commit has to wait for it.
+    let mut other = counter.db.admin().await;
+    other.execute("begin").await.expect("a plain statement");
+    let take_over = "update conversation_cursor set epoch = epoch + 1, owner = 'another',
+                     lease_until = clock_timestamp() + interval '1500 milliseconds'";
+    other.execute(take_over).await.expect("the row is there");
+    let waiting = "select count(*) from pg_stat_activity where datname = current_database()
+                   and wait_event_type = 'Lock' and query like '%turn_commit%'";
+    until(&counter.db, waiting, "1").await;
+    other.execute("commit").await.expect("a plain statement");
+    other.close().await;
+
+    let heard = camila.hears_last(1).await;
+    assert!(heard.contains("30 dias"), "{heard}");
+    settled(&counter).await;
+    assert_eq!(model.requests().len(), 2, "the first answer was thrown away, and the model asked again");
+    assert_eq!(value(&counter, "select count(*) from turn").await, "1");
+    assert_eq!(value(&counter, "select count(*) from outbox").await, "1");
+    assert_eq!(
+        value(&counter, "select epoch from conversation_cursor").await,
+        "3",
+        "ours, the other's, ours"
+    );
+    counter.close().await;
 }
