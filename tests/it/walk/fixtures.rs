@@ -268,3 +268,25 @@ async fn recorded_statuses_move_the_messages_they_speak_of_whatever_comes_first(
         counter.close().await;
     }
 }
+
+#[tokio::test]
+async fn an_old_wish_that_is_delivered_again_does_not_undo_a_newer_one() {
+    let counter = Counter::open().await;
+    let shop = &counter.aurora;
+    let stop = String::from_utf8(body("user_preferences_stop")).expect("it is text");
+    let resume = stop.replace("\"stop\"", "\"resume\"").replace("1793974140", "1793974200");
+    let stop_again = stop.replace("1793974140", "1793974300");
+    assert!(resume.contains("1793974200") && resume.contains("resume"), "{resume}");
+    let stopped = "select count(*) from customer where marketing_opted_out_at is not null";
+    for (what, wish, now) in [
+        ("stop", &stop, "1"),
+        ("resume", &resume, "0"),
+        ("the old stop again", &stop, "0"),
+        ("a new stop", &stop_again, "1"),
+        ("the old resume again", &resume, "1"),
+    ] {
+        assert_eq!(counter.deliver(shop, wish.clone()).await, 200, "{what}");
+        assert_eq!(value(&counter, stopped).await, now, "{what}");
+    }
+    counter.close().await;
+}

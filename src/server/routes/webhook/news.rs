@@ -53,10 +53,11 @@ pub(super) async fn carry_out(
                 let raw = serde_json::to_value(&change).unwrap_or_default();
                 settle(app, &account, "identity", rename(app, &account, change).await, &raw).await?;
             }
-            WebhookItem::Preference { phone_number_id, sender, category, stop, at: _ } => {
+            WebhookItem::Preference { phone_number_id, sender, category, stop, at } => {
                 let Some(account) = owner(app, signer, &phone_number_id).await? else { continue };
-                let raw = json!({ "sender": sender, "category": category, "stop": stop });
-                settle(app, &account, "preference", prefer(app, &account, &sender, stop).await, &raw).await?;
+                let raw = json!({ "sender": sender, "category": category, "stop": stop, "at": at });
+                let done = prefer(app, &account, &sender, stop, &raw).await;
+                settle(app, &account, "preference", done, &raw).await?;
             }
             WebhookItem::Account(event) => of_account(app, signer, event).await?,
             WebhookItem::Unreadable { phone_number_id, why, raw } => {
@@ -159,6 +160,11 @@ async fn step_back(app: &App, account: &ChannelAccount, echo: Echo) -> Result<()
         body,
     };
     let mut tx = app.store.tenant_tx(&ctx).await?;
+    // A repetition must not silence an agent that has been given the conversation back since.
+    let item = json!({ "channel_id": account.channel_id, "message_id": echo.provider_message_id });
+    if seen_before(&mut tx, "echo", &item).await? {
+        return Ok(());
+    }
     outbox::push_human(&mut tx, place.conversation_id, &said, Some(&echo.provider_message_id)).await?;
     conversations::hand_off(&mut tx, place.conversation_id, "a person answered in the app").await?;
     tx.commit().await
@@ -176,8 +182,18 @@ async fn rename(app: &App, account: &ChannelAccount, change: IdentityChange) -> 
 }
 
 /// A customer stopped or resumed marketing.
-async fn prefer(app: &App, account: &ChannelAccount, sender: &Sender, stop: bool) -> Result<(), StoreError> {
+/// (A repetition must not bring back a wish that has changed since.)
+async fn prefer(
+    app: &App,
+    account: &ChannelAccount,
+    sender: &Sender,
+    stop: bool,
+    raw: &Value,
+) -> Result<(), StoreError> {
     let mut tx = app.store.tenant_tx(&TenantCtx::system(account.tenant_id)).await?;
+    if seen_before(&mut tx, "preference", &json!({ "channel_id": account.channel_id, "wish": raw })).await? {
+        return Ok(());
+    }
     customers::set_marketing(&mut tx, account.channel_id, sender, !stop).await?;
     tx.commit().await
 }
