@@ -6,6 +6,8 @@ PYTHON ?= python3
 # langchain-rust brings OpenSSL; where its headers are missing it is built from source (needs perl).
 TLS := $(shell pkg-config --exists openssl 2>/dev/null || echo --features balcao/vendored-openssl)
 
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
 .PHONY: run test check lint fmt assets bench browser sql clean-data help
 
 help:
@@ -20,10 +22,12 @@ assets:
 
 run: assets
 	$(CARGO) build --release -p balcao $(TLS)
-	./target/release/balcao serve --demo
+	$(TARGET)/release/balcao serve --demo
 
+# The crash tests kill the real program: it is built first, with its failpoints.
 test: assets
-	$(CARGO) test --workspace $(TLS)
+	$(CARGO) build -p balcao $(TLS)
+	TEST_PROGRAM=$(abspath $(TARGET))/debug/balcao $(CARGO) test --workspace $(TLS)
 
 lint:
 	$(CARGO) fmt --all --check
@@ -36,7 +40,8 @@ check: lint test
 
 bench: assets
 	$(CARGO) build --release -p balcao $(TLS)
-	./target/release/balcao bench all
+	$(TARGET)/release/balcao bench all
+	$(CARGO) bench -p balcao-domain --bench breaker
 
 sql:
 	scripts/prepare-sql

@@ -100,7 +100,11 @@ async fn start_embedded(config: &Config) -> anyhow::Result<(String, Option<Embed
         );
     }
     let data_dir = config.data_dir.join("data");
-    let started = EmbeddedPostgres::start(EmbeddedOptions::new(bin_dir, &data_dir)).await;
+    let options = EmbeddedOptions {
+        max_connections: config.database.embedded_connections,
+        ..EmbeddedOptions::new(bin_dir, &data_dir)
+    };
+    let started = EmbeddedPostgres::start(options).await;
     if matches!(started, Err(EmbeddedError::InUse(_)))
         && let Some(url) = EmbeddedPostgres::admin_url_beside(&data_dir)
     {

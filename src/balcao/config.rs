@@ -44,6 +44,8 @@ pub struct Database {
     /// `None`: the embedded one.
     pub url: Option<SecretString>,
     pub max_connections: u32,
+    /// What the embedded server takes in all: ours, and those of people's tools.
+    pub embedded_connections: u32,
 }
 
 /// Which language model.
@@ -112,6 +114,7 @@ impl Config {
             database: Database {
                 url: loaded.secret("database.url"),
                 max_connections: loaded.parse("database.max_connections", "a whole number")?,
+                embedded_connections: loaded.parse("database.embedded_connections", "a whole number")?,
             },
             assets_dir,
             data_dir,

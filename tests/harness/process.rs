@@ -13,10 +13,13 @@ use serde_json::Value;
 
 use crate::database::{assets, repository};
 
-/// The debug build of the program, with its failpoints; built once, if `make test` has not done so.
+/// The debug build of the program, with its failpoints: `TEST_PROGRAM`, which `make test` has built, or built here.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
+        if let Some(program) = std::env::var_os("TEST_PROGRAM") {
+            return program.into();
+        }
         let profile = std::env::current_exe().expect("a running test has a file");
         // target/debug/deps/it-… → target/debug/balcao
         let folder = profile.parent().and_then(Path::parent).expect("tests lie in target/<profile>/deps");

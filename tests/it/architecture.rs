@@ -14,7 +14,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("balcao-agent", &["balcao-domain", "balcao-store", "balcao-llm", "balcao-retrieval", "balcao-channels"]),
     (
         "balcao-actors",
-        &["balcao-domain", "balcao-store", "balcao-llm", "balcao-retrieval", "balcao-channels", "balcao-agent"],
+        &[
+            "balcao-domain",
+            "balcao-store",
+            "balcao-llm",
+            "balcao-retrieval",
+            "balcao-channels",
+            "balcao-agent",
+        ],
     ),
     (
         "balcao-server",
@@ -100,12 +107,19 @@ fn the_domain_is_pure() {
 #[test]
 fn every_crate_forbids_unsafe_code() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let manifest = std::fs::read_to_string(format!("{root}/Cargo.toml")).expect("the workspace has a manifest");
+    let manifest =
+        std::fs::read_to_string(format!("{root}/Cargo.toml")).expect("the workspace has a manifest");
     assert!(manifest.contains("unsafe_code = \"forbid\""));
     let folders = std::fs::read_dir(format!("{root}/src")).expect("the workspace has a src folder");
     let crates = folders.filter_map(|entry| Some(entry.ok()?.path().join("Cargo.toml")));
-    for path in crates.chain([format!("{root}/actors/Cargo.toml").into(), format!("{root}/tests/Cargo.toml").into()]) {
+    for path in
+        crates.chain([format!("{root}/actors/Cargo.toml").into(), format!("{root}/tests/Cargo.toml").into()])
+    {
         let text = std::fs::read_to_string(&path).expect("every crate has a manifest");
-        assert!(text.contains("[lints]\nworkspace = true"), "`{}` does not take the workspace's lints", path.display());
+        assert!(
+            text.contains("[lints]\nworkspace = true"),
+            "`{}` does not take the workspace's lints",
+            path.display()
+        );
     }
 }

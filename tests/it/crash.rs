@@ -20,7 +20,12 @@ struct Scene {
 impl Scene {
     async fn set() -> Self {
         let faults = Faults {
-            statuses: StatusTimes { sent_ms: Some(5), delivered_ms: Some(10), read_ms: None, reversed: false },
+            statuses: StatusTimes {
+                sent_ms: Some(5),
+                delivered_ms: Some(10),
+                read_ms: None,
+                reversed: false,
+            },
             ..Faults::default()
         };
         let retries = vec![Duration::from_millis(200); 600];
@@ -41,9 +46,17 @@ impl Scene {
             path.display().to_string()
         };
         let connected = place.json(&[
-            "tenant", "connect-whatsapp", "padaria", "--phone-number-id", NUMBER,
-            "--app-secret-file", &file("app-secret"), "--verify-token-file", &file("verify-token"),
-            "--access-token-file", &file("access-token"),
+            "tenant",
+            "connect-whatsapp",
+            "padaria",
+            "--phone-number-id",
+            NUMBER,
+            "--app-secret-file",
+            &file("app-secret"),
+            "--verify-token-file",
+            &file("verify-token"),
+            "--access-token-file",
+            &file("access-token"),
         ]);
         let key = place.json(&["key", "issue", "--tenant", "padaria", "--name", "test", "--scope", "admin"]);
         let scene = Self {
@@ -78,7 +91,8 @@ impl Scene {
 
     /// Writes as a customer, whether or not anybody is there to take the webhook now.
     async fn write(&self, from: &str, text: &str) {
-        let body = serde_json::json!({ "phone_number_id": NUMBER, "from": from, "text": text, "no_wait": true });
+        let body =
+            serde_json::json!({ "phone_number_id": NUMBER, "from": from, "text": text, "no_wait": true });
         self.phone.client().inbound(&body).await.expect("the emulator takes it");
     }
 
@@ -86,7 +100,10 @@ impl Scene {
     async fn received(&self, point: &str, from: &str, at_least: usize) -> Vec<String> {
         let client = self.phone.client();
         let came = client.wait_for_messages(NUMBER, from, at_least, Duration::from_secs(40)).await;
-        assert!(came.expect("the emulator answers").len() >= at_least, "{point}: the customer was left without an answer");
+        assert!(
+            came.expect("the emulator answers").len() >= at_least,
+            "{point}: the customer was left without an answer"
+        );
         // Longer than the grace of an unknown send: a second copy would be here by now.
         tokio::time::sleep(Duration::from_secs(4)).await;
         let messages = client.messages(NUMBER, from).await.expect("the emulator answers");
@@ -96,7 +113,8 @@ impl Scene {
     /// The conversation of a customer as the shop sees it: who said what, oldest first.
     async fn history(&self, name_of: &str) -> Vec<(String, String)> {
         let get = async |path: String| -> Value {
-            let asked = self.http.get(format!("{}{path}", self.place.url())).bearer_auth(&self.admin).send().await;
+            let asked =
+                self.http.get(format!("{}{path}", self.place.url())).bearer_auth(&self.admin).send().await;
             asked.expect("the server answers").json().await.expect("the server answers in JSON")
         };
         let mut cursor = String::new();
@@ -106,11 +124,10 @@ impl Scene {
             for conversation in &list {
                 let id = conversation["conversation_id"].as_str().expect("conversations have ids");
                 let lines = get(format!("/v1/conversations/{id}/messages?limit=50")).await;
-                let lines = lines["items"].as_array().or(lines["data"].as_array()).cloned().unwrap_or_default();
-                let said: Vec<(String, String)> = lines
-                    .iter()
-                    .map(|line| (text(line, "author"), text(line, "text")))
-                    .collect();
+                let lines =
+                    lines["items"].as_array().or(lines["data"].as_array()).cloned().unwrap_or_default();
+                let said: Vec<(String, String)> =
+                    lines.iter().map(|line| (text(line, "author"), text(line, "text"))).collect();
                 if said.iter().any(|(author, words)| author == "customer" && words.contains(name_of)) {
                     return said;
                 }
@@ -153,13 +170,20 @@ async fn killed_between_any_two_steps_it_answers_every_message_once() {
         let server = scene.serve().await;
         let received = scene.received(point, &customer, 1).await;
         let history = scene.history(&format!("primeira {place}")).await;
-        let asked: Vec<&str> =
-            history.iter().filter(|(author, _)| author == "customer").map(|(_, words)| words.as_str()).collect();
+        let asked: Vec<&str> = history
+            .iter()
+            .filter(|(author, _)| author == "customer")
+            .map(|(_, words)| words.as_str())
+            .collect();
         let answered = history.iter().filter(|(author, _)| author == "agent").count();
         assert_eq!(asked.len(), 2, "{point}: each message is stored once: {history:?}");
         assert_eq!(received.len(), answered, "{point}: each answer arrives once: {history:?} {received:?}");
         assert!((1..=2).contains(&answered), "{point}: two messages make one turn or two: {history:?}");
-        assert_ne!(history.last().map(|(author, _)| author.as_str()), Some("customer"), "{point}: {history:?}");
+        assert_ne!(
+            history.last().map(|(author, _)| author.as_str()),
+            Some("customer"),
+            "{point}: {history:?}"
+        );
         assert!(server.interrupt().await.success(), "{point}: the server stops in order");
     }
 }

@@ -42,6 +42,7 @@ pub const SETTINGS: &[Setting] = &[
         "Postgres to use; without it the embedded one is started",
     ),
     plain("database.max_connections", Some("16"), "connections kept to Postgres"),
+    plain("database.embedded_connections", Some("100"), "connections the embedded Postgres takes in all"),
     plain("data.dir", Some(".balcao"), "where the embedded Postgres and generated keys live"),
     plain("data.assets", None, "where the fetched runtime assets are (default: data.dir)"),
     plain("data.prompts", None, "folder with prompts and rule packs that replace the built-in ones"),
@@ -83,7 +84,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     usual(
         "log.filter",
-        Some("info,async_openai=off,sqlx::postgres::notice=off"),
+        Some("info,async_openai=off,sqlx::postgres::notice=off,balcao_retrieval::ingest=warn"),
         "RUST_LOG",
         false,
         "what is logged, as tracing's filters write it",

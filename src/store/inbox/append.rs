@@ -21,7 +21,7 @@ pub async fn append(
     store: &Store,
     messages: &[NewMessage],
 ) -> Result<Vec<Result<Appended, StoreError>>, StoreError> {
-    let mut lease = store.lease().await?;
+    let mut lease = store.front_lease().await?;
     let mut results: Vec<Option<Result<Appended, StoreError>>> = messages.iter().map(|_| None).collect();
     // Ranges still to be stored, the first one on top.
     let mut open = vec![(0, messages.len(), 0)];

@@ -1,5 +1,5 @@
-//! Many open conversations on the rule path: small talk and questions from a pool of 500, over signed webhooks, with the
-//! WhatsApp emulator receiving the answers.
+//! Many open conversations on the rule path: small talk and questions from a pool of 500, over signed webhooks. A Cloud
+//! API that only says yes takes the answers, at the pace of one number (80 a second).
 
 use std::{
     sync::Arc,
@@ -7,7 +7,6 @@ use std::{
 };
 
 use balcao_domain::{TenantCtx, tenant::Settings};
-use balcao_emulators::whatsapp;
 
 use super::{
     Figure, figure,
@@ -71,9 +70,7 @@ const FORMS: [&str; 20] = [
 
 /// Measures.
 pub async fn measure(config: &Config, args: &BenchConversations) -> anyhow::Result<Vec<Figure>> {
-    let phone = whatsapp::serve_locally(whatsapp::Options::default()).await?;
     let mut config = config.clone();
-    config.whatsapp.base_url = phone.url();
     config.llm.model = None;
     config.engine.idle = Duration::from_secs(3_600);
     let ground = Ground::prepare(&config, Settings::default()).await?;
@@ -114,7 +111,6 @@ pub async fn measure(config: &Config, args: &BenchConversations) -> anyhow::Resu
         ground.sql("select count(*) from conversation_cursor where head_seq > acked_seq")?.parse()?;
     running.stop().await;
     ground.clear().await;
-    phone.stop().await;
     Ok(vec![
         figure("open conversations", open as f64, "actors"),
         figure("messages accepted under load", seen.rate(), "messages/s"),
@@ -123,7 +119,7 @@ pub async fn measure(config: &Config, args: &BenchConversations) -> anyhow::Resu
         figure("turn on the rule path, p50", p50, "ms"),
         figure("turn on the rule path, p99", p99, "ms"),
         figure("conversations left unanswered", unanswered, ""),
-        figure("memory of the server (with emulator and load)", memory, "MB"),
+        figure("memory of the server (with the load it is given)", memory, "MB"),
         figure("growth per opened conversation", bytes_each, "bytes"),
     ])
 }

@@ -2,11 +2,15 @@
 
 use std::{
     process::Command,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use anyhow::{Context, bail};
 use async_trait::async_trait;
+use axum::{Json, Router, routing::post};
 use balcao_agent::{Agent, TurnRequest};
 use balcao_domain::{
     Language, TenantCtx,
@@ -22,7 +26,8 @@ use balcao_store::{
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
-use tokio::net::TcpListener;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
     boot::{self, Extras, Opened, Running},
@@ -41,6 +46,7 @@ pub struct Ground {
     pub tenant: Tenant,
     pub account: ChannelAccount,
     folder: tempfile::TempDir,
+    taker: JoinHandle<()>,
 }
 
 impl Ground {
@@ -50,6 +56,11 @@ impl Ground {
         let mut config = config.clone();
         config.data_dir = folder.path().join("balcao");
         config.database.url = None;
+        // Room for pgbench with as many clients as the load has connections.
+        config.database.embedded_connections = 320;
+        // Nothing of a measurement leaves this machine.
+        let (url, taker) = taker().await?;
+        config.whatsapp.base_url = url;
         let opened = boot::open(&config).await?;
         let tenant =
             tenants::create(&opened.store, "bench", "Bench", Language::Portuguese, &settings).await?;
@@ -66,7 +77,7 @@ impl Ground {
         };
         let account = channels::connect_whatsapp(&mut tx, &new).await?;
         tx.commit().await?;
-        Ok(Self { config, opened, tenant, account, folder })
+        Ok(Self { config, opened, tenant, account, folder, taker })
     }
 
     /// Opens the counter on a free port.
@@ -102,6 +113,7 @@ impl Ground {
     /// Stops the database; the folder goes with it.
     pub async fn clear(self) {
         self.opened.close().await;
+        self.taker.abort();
     }
 }
 
@@ -111,6 +123,31 @@ pub struct StandIns {
     pub agent: Option<Arc<dyn Agent>>,
     pub model: Option<Arc<dyn LanguageModel>>,
     pub embedder: Option<Arc<dyn Embedder>>,
+}
+
+/// A Cloud API that takes everything at once and tells nobody: the emulator's bookkeeping would be measured, too.
+async fn taker() -> anyhow::Result<(String, JoinHandle<()>)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let taken = Arc::new(AtomicU64::new(0));
+    let answer = move |Json(body): Json<Value>| {
+        let number = taken.fetch_add(1, Ordering::Relaxed);
+        async move {
+            match body["status"].as_str() {
+                Some("read") => Json(json!({ "success": true })),
+                _ => Json(json!({
+                    "messaging_product": "whatsapp",
+                    "contacts": [{ "input": body["to"], "wa_id": body["to"].as_str().unwrap_or("").trim_start_matches('+') }],
+                    "messages": [{ "id": format!("wamid.taken.{number}") }],
+                })),
+            }
+        }
+    };
+    let app = Router::new().fallback(post(answer));
+    let task = tokio::spawn(async move {
+        let _ = axum::serve(listener, app).await;
+    });
+    Ok((url, task))
 }
 
 /// The recorder is the process's: made once.
