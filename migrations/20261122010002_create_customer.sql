@@ -173,24 +173,33 @@ begin
     order by 1
   ) k;
 
-  select array_agg(found.customer_id order by found.created_at, found.customer_id) into v_people
+  -- Two look-ups by key: as one with an `or` it would read every id of the account.
+  select array_agg(found.customer_id) into v_people
   from (
-    select distinct c.customer_id, c.created_at
+    select i.customer_id
     from customer_identity i
-    join customer c on c.tenant_id = p_tenant and c.customer_id = i.customer_id
     where i.tenant_id = p_tenant and i.channel_id = p_channel
-      and ((i.kind = 'user_id' and i.value = any(p_user_ids))
-        or (i.kind = 'phone' and i.value = any(p_phone_forms)
-            -- The same number under another user id is another person: the number has moved on.
-            and (p_announced or cardinality(p_user_ids) = 0
-                 or not exists (
-                   select from customer_identity other
-                   where other.tenant_id = p_tenant and other.customer_id = i.customer_id and other.kind = 'user_id')
-                 or exists (
-                   select from customer_identity same
-                   where same.tenant_id = p_tenant and same.customer_id = i.customer_id
-                     and same.kind = 'user_id' and same.value = any(p_user_ids)))))
+      and i.kind = 'user_id' and i.value = any(p_user_ids)
+    union
+    select i.customer_id
+    from customer_identity i
+    where i.tenant_id = p_tenant and i.channel_id = p_channel
+      and i.kind = 'phone' and i.value = any(p_phone_forms)
+      -- The same number under another user id is another person: the number has moved on.
+      and (p_announced or cardinality(p_user_ids) = 0
+           or not exists (
+             select from customer_identity other
+             where other.tenant_id = p_tenant and other.customer_id = i.customer_id and other.kind = 'user_id')
+           or exists (
+             select from customer_identity same
+             where same.tenant_id = p_tenant and same.customer_id = i.customer_id
+               and same.kind = 'user_id' and same.value = any(p_user_ids)))
   ) found;
+  if v_people is not null then
+    select array_agg(c.customer_id order by c.created_at, c.customer_id) into v_people
+    from customer c
+    where c.tenant_id = p_tenant and c.customer_id = any(v_people);
+  end if;
 
   if v_people is null then
     v_winner := new_id();
@@ -233,19 +242,26 @@ declare
   v_unchanged boolean;
   v_previous uuid;
 begin
-  -- Nearly always everything is known: then nothing is locked and nothing written.
-  select c.customer_id, v.conversation_id,
-         (p_user_id is null or c.user_id = p_user_id)
-           and (p_phone is null or c.phone = p_phone)
-           and (p_name is null or c.name is not distinct from p_name)
-           and (p_username is null or c.username is not distinct from p_username)
-  into v_customer, v_conversation, v_unchanged
+  -- Nearly always everything is known: then nothing is locked and nothing written. One look-up by key after the other:
+  -- joined, a plan made while the tables were small would start from all of a shop's customers.
+  select i.customer_id into v_customer
   from customer_identity i
-  join customer c on c.tenant_id = p_tenant and c.customer_id = i.customer_id
-  join conversation v on v.tenant_id = p_tenant and v.customer_id = c.customer_id and v.merged_into is null
   where i.tenant_id = p_tenant and i.channel_id = p_channel
     and i.kind = case when p_user_id is null then 'phone' else 'user_id' end
     and i.value = coalesce(p_user_id, p_phone);
+  if v_customer is not null then
+    select (p_user_id is null or c.user_id = p_user_id)
+             and (p_phone is null or c.phone = p_phone)
+             and (p_name is null or c.name is not distinct from p_name)
+             and (p_username is null or c.username is not distinct from p_username)
+    into v_unchanged
+    from customer c
+    where c.tenant_id = p_tenant and c.customer_id = v_customer;
+    select v.conversation_id into v_conversation
+    from conversation v
+    where v.tenant_id = p_tenant and v.customer_id = v_customer and v.merged_into is null;
+    v_unchanged := v_unchanged and v_conversation is not null;
+  end if;
   if v_unchanged then
     return query select v_customer, v_conversation;
     return;

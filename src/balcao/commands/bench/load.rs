@@ -147,6 +147,35 @@ pub async fn closed_loop(
             anyhow::Ok(micros)
         });
     }
+    gather(tasks, started).await
+}
+
+/// One message of each of so many new customers.
+pub async fn everybody_once(
+    address: SocketAddr,
+    webhooks: &Arc<Webhooks>,
+    connections: u64,
+    senders: u64,
+) -> anyhow::Result<Seen> {
+    let started = Instant::now();
+    let mut tasks = JoinSet::new();
+    for place in 0..connections {
+        let webhooks = Arc::clone(webhooks);
+        tasks.spawn(async move {
+            let mut connection = Connection::open(address).await?;
+            let mut micros = Vec::new();
+            for sender in (place..senders).step_by(connections as usize) {
+                let sent = Instant::now();
+                connection.send(&webhooks.request(sender, "oi")).await?;
+                micros.push(sent.elapsed().as_micros().min(u128::from(u32::MAX)) as u32);
+            }
+            anyhow::Ok(micros)
+        });
+    }
+    gather(tasks, started).await
+}
+
+async fn gather(mut tasks: JoinSet<anyhow::Result<Vec<u32>>>, started: Instant) -> anyhow::Result<Seen> {
     let mut micros = Vec::new();
     while let Some(done) = tasks.join_next().await {
         micros.extend(done??);
@@ -190,13 +219,7 @@ pub async fn open_loop(
         sender.send((Instant::now(), webhooks.request(who, &text))).context("all connections failed")?;
     }
     drop(sender);
-    let mut micros = Vec::new();
-    while let Some(done) = tasks.join_next().await {
-        micros.extend(done??);
-    }
-    let elapsed = started.elapsed();
-    micros.sort_unstable();
-    Ok(Seen { acknowledged: micros.len() as u64, elapsed, micros })
+    gather(tasks, started).await
 }
 
 #[cfg(test)]

@@ -30,9 +30,9 @@ pub async fn measure(config: &Config, length: Duration) -> anyhow::Result<Vec<Fi
     let webhooks = Arc::new(Webhooks::new(format!("/webhooks/whatsapp/{}", ground.account.channel_id))?);
 
     // Everybody has written once: customers, conversations and their actors exist, as on any day but the first.
-    load::closed_loop(running.address, &webhooks, 32, SENDERS, Duration::from_secs(3)).await?;
-
-    let mut figures = Vec::new();
+    let new = load::everybody_once(running.address, &webhooks, 32, SENDERS).await?;
+    let mut figures =
+        vec![figure("first messages of new customers, 32 connections", new.rate(), "messages/s")];
     for connections in [1, 8, 64, 256] {
         let yardstick = pgbench::insert(&ground, connections, length)?;
         let seen = load::closed_loop(running.address, &webhooks, connections, SENDERS, length).await?;
