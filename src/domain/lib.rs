@@ -4,7 +4,7 @@
 //! passed in). What decides is tested here by tables; actors and transactions carry the effects out.
 //!
 //! Reading order: [`ids`], [`tenant`], [`channel`], [`customer`], [`inbound`], [`conversation`], [`turn`],
-//! [`reply`], [`delivery`], [`breaker`], [`rulebook`], [`text`].
+//! [`reply`], [`delivery`], [`money`], [`breaker`], [`rulebook`], [`text`].
 
 pub mod breaker;
 pub mod channel;
@@ -13,6 +13,7 @@ pub mod customer;
 pub mod delivery;
 pub mod ids;
 pub mod inbound;
+pub mod money;
 pub mod reply;
 pub mod rulebook;
 pub mod tenant;
