@@ -282,7 +282,8 @@ DIALOGUE = {
 
 def check_turn(turn, docs):
     """The faults of one turn of a dialogue."""
-    found = shape(turn, TURN, ("variants", "attach", "when", "expect"))
+    inner = shape(turn["expect"], EXPECT, EXPECT) if isinstance(turn, dict) and "expect" in turn else []
+    found = [f"`expect`: {one}" for one in inner] or shape(turn, TURN, ("variants", "attach", "when", "expect"))
     if found:
         return found
     if not turn["say"] and "attach" not in turn:
@@ -317,7 +318,8 @@ def check_dialogues(all_docs, ids, faults):
         except tomllib.TOMLDecodeError as wrong:
             faults.add(path.name, f"not TOML: {wrong}")
             continue
-        found = shape(case, DIALOGUE)
+        found = [f"`goal`: {one}" for one in shape(case["goal"], GOAL, GOAL)] if "goal" in case else []
+        found = found or shape(case, DIALOGUE)
         if not found and case["tenant"] not in all_docs:
             found.append(f"no shop `{case['tenant']}`")
         if not found:
