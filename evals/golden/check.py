@@ -24,7 +24,7 @@ TAGS = {
     # how it is written
     "abbreviation", "code-switch", "no-accents", "other-language", "slang", "typo",
     # how it is asked
-    "advice", "complaint", "follow-up", "human", "inference", "multi-question", "negotiation", "paraphrase",
+    "advice", "complaint", "follow-up", "inference", "multi-question", "negotiation", "paraphrase",
     # what the answer needs
     "exception", "multi-document", "number", "table",
     # why there is no answer, or care is needed
