@@ -177,11 +177,13 @@ def check_case(row, docs):
         elif one["quote"] not in docs[one["source"]]:
             found.append(f"`{one['source']}` does not say `{one['quote']}`")
     cited = "\n".join(docs.get(one["source"], "") for one in row["supports"])
-    quoted = "\n".join(one["quote"] for one in row["supports"])
     found += [f"the cited documents do not say `{fact}`" for fact in row["must_contain"] if not contains(cited, fact)]
-    found += [f"the quotes say `{fact}`, which must not be told" for fact in row["must_not_contain"] if contains(quoted, fact)]
-    wrong = [fact for fact in row["must_not_contain"] for one in row["references"] if contains(one, fact)]
-    return found + [f"a reference says `{fact}`, which must not be told" for fact in wrong]
+    wrong = [fact for fact in row["must_not_contain"] if contains(cited, fact)]
+    found += [f"the cited documents say `{fact}`: who quotes them would be blamed" for fact in wrong]
+    if "multi-document" in row["tags"] and len({one["source"] for one in row["supports"]}) < 2:
+        found.append("the tag `multi-document` needs passages of two documents")
+    said = "\n".join(row["references"])
+    return found + [f"a reference says `{fact}`, which must not be told" for fact in row["must_not_contain"] if contains(said, fact)]
 
 
 def check_answers(all_docs, ids, faults):
