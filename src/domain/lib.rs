@@ -4,7 +4,7 @@
 //! passed in). What decides is tested here by tables; actors and transactions carry the effects out.
 //!
 //! Reading order: [`ids`], [`tenant`], [`channel`], [`customer`], [`inbound`], [`conversation`], [`turn`],
-//! [`reply`], [`delivery`], [`money`], [`breaker`], [`rulebook`], [`text`].
+//! [`reply`], [`delivery`], [`money`], [`ledger`], [`payment`], [`breaker`], [`rulebook`], [`text`].
 
 pub mod breaker;
 pub mod channel;
@@ -13,7 +13,9 @@ pub mod customer;
 pub mod delivery;
 pub mod ids;
 pub mod inbound;
+pub mod ledger;
 pub mod money;
+pub mod payment;
 pub mod reply;
 pub mod rulebook;
 pub mod tenant;

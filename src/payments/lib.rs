@@ -1,0 +1,9 @@
+//! How money comes in: PIX codes, payment providers, their webhooks.
+//!
+//! Knows nothing of the database, of conversations or of actors. What a payment's facts come to is decided in
+//! `balcao_domain::payment`; this crate speaks the providers' languages.
+//!
+//! Reading order: [`brcode`] (PIX "copia e cola", built and read), [`qr`] (as a picture).
+
+pub mod brcode;
+pub mod qr;
