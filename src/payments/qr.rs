@@ -39,15 +39,11 @@ pub fn png(text: &str, scale: u32) -> Result<Vec<u8>, QrError> {
     let scale = scale.clamp(1, 64) as usize;
     let side = (modules + 2 * QUIET_ZONE) * scale;
     let dark = code.to_colors();
-    let pixel = |x: usize, y: usize| {
-        let (x, y) = ((x / scale).checked_sub(QUIET_ZONE), (y / scale).checked_sub(QUIET_ZONE));
-        match (x, y) {
-            (Some(x), Some(y)) if x < modules && y < modules => {
-                if dark[y * modules + x] == qrcode::Color::Dark { 0 } else { 255 }
-            }
-            _ => 255,
-        }
+    let is_dark = |x: usize, y: usize| {
+        let (x, y) = ((x / scale).checked_sub(QUIET_ZONE)?, (y / scale).checked_sub(QUIET_ZONE)?);
+        (x < modules && y < modules).then(|| dark[y * modules + x] == qrcode::Color::Dark)
     };
+    let pixel = |x: usize, y: usize| if is_dark(x, y) == Some(true) { 0 } else { 255 };
     let pixels: Vec<u8> = (0..side * side).map(|at| pixel(at % side, at / side)).collect();
     let mut bytes = Vec::new();
     let side = side as u32;
