@@ -1,4 +1,4 @@
-//! What must happen again and again: sweeps for lost rings, and the renewal of leases.
+//! What must happen again and again: sweeps for lost rings, the renewal of leases, and retention.
 //!
 //! Owns:      one task for each of its chores while that runs.
 //! Hears:     `Run(chore)` from its own timers, `Ran(chore)`, `StopSweeping`.
@@ -11,10 +11,16 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use balcao_store::{StoreError, inbox, outbox as store_outbox};
+use balcao_domain::TenantCtx;
+use balcao_store::{
+    StoreError, inbox, outbox as store_outbox,
+    retention::{self, Sweep},
+    tenants as store_tenants,
+};
 use futures::FutureExt;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent, async_trait};
-use tokio::task::JoinSet;
+use rand::seq::SliceRandom;
+use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     outbox,
@@ -26,6 +32,10 @@ use crate::{
 const SWEEP_LIMIT: i64 = 512;
 /// A chore that takes longer has failed.
 const LIMIT: Duration = Duration::from_secs(10);
+/// How long one sweep of retention may go on; it stops after this, and goes on where it was at the next one.
+const FORGET_FOR: Duration = Duration::from_secs(60);
+/// A sweep stops by itself between two shops; only a statement that hangs takes longer.
+const FORGET_LIMIT: Duration = Duration::from_secs(10 * 60);
 
 /// See the module.
 pub(crate) struct Clockwork;
@@ -39,7 +49,11 @@ pub(crate) enum Chore {
     SweepOutbox,
     /// Leases of conversations at work.
     RenewLeases,
+    /// What the shops need not keep any longer.
+    Forget,
 }
+
+const CHORES: [Chore; 4] = [Chore::SweepInbox, Chore::SweepOutbox, Chore::RenewLeases, Chore::Forget];
 
 /// What it hears.
 pub(crate) enum Msg {
@@ -71,7 +85,7 @@ impl Actor for Clockwork {
     }
 
     async fn post_start(&self, myself: ActorRef<Msg>, state: &mut State) -> Result<(), ActorProcessingErr> {
-        for chore in [Chore::SweepInbox, Chore::SweepOutbox, Chore::RenewLeases] {
+        for chore in CHORES {
             state.later(&myself, chore, false);
         }
         Ok(())
@@ -116,6 +130,8 @@ impl State {
             Chore::SweepInbox | Chore::SweepOutbox if soon => self.shared.sweep / 5,
             Chore::SweepInbox | Chore::SweepOutbox => self.shared.sweep,
             Chore::RenewLeases => self.shared.lease / 4,
+            Chore::Forget if soon => self.shared.forget / 20,
+            Chore::Forget => self.shared.forget,
         };
         myself.send_after(interval.mul_f64(rand::random_range(0.8..1.2)), move || Msg::Run(chore));
     }
@@ -127,9 +143,11 @@ async fn run(shared: &Shared, chore: Chore) -> bool {
             Chore::SweepInbox => sweep_inbox(shared).await,
             Chore::SweepOutbox => sweep_outbox(shared).await,
             Chore::RenewLeases => renew_leases(shared).await,
+            Chore::Forget => forget(shared).await,
         }
     };
-    match tokio::time::timeout(LIMIT, AssertUnwindSafe(work).catch_unwind()).await {
+    let limit = if chore == Chore::Forget { FORGET_LIMIT } else { LIMIT };
+    match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
         Ok(Ok(Ok(soon))) => soon,
         Ok(Ok(Err(error))) => {
             tracing::warn!(?chore, %error, "a chore failed and will be tried again");
@@ -170,6 +188,28 @@ async fn renew_leases(shared: &Shared) -> Result<bool, StoreError> {
         let lost =
             held.into_iter().filter(|(_, id, _)| lost.contains(id)).map(|(tenant, id, _)| (tenant, id));
         shared.tenants.cast(tenants::Msg::LeaseLost(lost.collect()));
+    }
+    Ok(false)
+}
+
+/// Lets every shop's old rows go; whether time ran out before all were done.
+async fn forget(shared: &Shared) -> Result<bool, StoreError> {
+    let until = Instant::now() + FORGET_FOR;
+    let mut shops = store_tenants::list(&shared.store).await?;
+    // Not always the same ones first, should there be too much for one sweep.
+    shops.shuffle(&mut rand::rng());
+    for shop in shops {
+        if Instant::now() >= until || shared.is_closing() {
+            return Ok(true);
+        }
+        let ctx = TenantCtx::system(shop.tenant_id);
+        let swept = retention::sweep(&shared.store, &ctx, &shop.settings, Sweep::default(), |table, rows| {
+            metrics::counter!("balcao_retention_deleted_total", "table" => table.to_owned()).increment(rows);
+        });
+        // One shop's trouble is not the others'.
+        if let Err(error) = swept.await {
+            tracing::warn!(tenant.id = %shop.tenant_id, %error, "a shop's old rows could not be deleted");
+        }
     }
     Ok(false)
 }

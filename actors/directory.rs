@@ -55,6 +55,7 @@ struct Sender {
     /// Its breaker's.
     key: String,
     fingerprint: u64,
+    paused: bool,
     channel: Arc<dyn Channel>,
 }
 
@@ -81,11 +82,7 @@ impl Directory {
         for sender in self.senders.lock().values().filter(|sender| sender.tenant_id == tenant_id) {
             keys.push(sender.key.clone());
         }
-        for view in self.breakers.views() {
-            if view.state == "open" && keys.contains(&view.key) {
-                self.breakers.order(&view.key, Order::Automatic, "the account was seen to", None).await;
-            }
-        }
+        self.close_breakers(&keys).await;
     }
 
     async fn load(&self, tenant_id: TenantId) -> Result<Arc<Shop>, StoreError> {
@@ -105,17 +102,34 @@ impl Directory {
         if account.kind == Kind::Api {
             return None;
         }
-        let fingerprint = fingerprint(account);
-        if let Some(known) = self.senders.lock().get(&account.channel_id)
-            && known.fingerprint == fingerprint
-        {
-            return Some(known.channel.clone());
+        let (fingerprint, paused) = (fingerprint(account), account.paused_reason.is_some());
+        let mut seen_to = false;
+        if let Some(known) = self.senders.lock().get_mut(&account.channel_id) {
+            seen_to = known.fingerprint != fingerprint || (known.paused && !paused);
+            known.paused = paused;
+            if !seen_to {
+                return Some(known.channel.clone());
+            }
         }
         let key = format!("{}:{}", account.kind.as_str(), account.external_id);
+        if seen_to {
+            // From another process, perhaps: nobody told us, and customers wait for what is queued.
+            self.close_breakers(std::slice::from_ref(&key)).await;
+        }
         let channel = self.breakers.guard_channel(&key, self.factory.channel(account)).await;
-        let sender = Sender { tenant_id: account.tenant_id, key, fingerprint, channel: channel.clone() };
+        let sender =
+            Sender { tenant_id: account.tenant_id, key, fingerprint, paused, channel: channel.clone() };
         self.senders.lock().insert(account.channel_id, sender);
         Some(channel)
+    }
+
+    /// Lets breakers try again now that opened by themselves.
+    async fn close_breakers(&self, keys: &[String]) {
+        for view in self.breakers.views() {
+            if view.state == "open" && keys.contains(&view.key) {
+                self.breakers.order(&view.key, Order::Automatic, "the account was seen to", None).await;
+            }
+        }
     }
 }
 

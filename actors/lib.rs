@@ -8,6 +8,7 @@
 //! `clockwork` finds what was missed, `supervise` brings back what fell.
 
 pub mod breakers;
+mod children;
 mod clockwork;
 mod conversation;
 mod delivery;

@@ -6,15 +6,15 @@
 //! Ends when: told, after its senders have ended.
 //! Restarted: yes; what is queued is in the outbox table, and the sweep rings for it.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use balcao_domain::{ChannelId, TenantId};
-use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, ActorRuntime, SupervisionEvent, async_trait};
+use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime, SupervisionEvent, async_trait};
 
 use crate::{
+    children::{Children, Ended, Fallen},
     sender,
     shared::Shared,
-    supervise::{Restarts, Verdict},
 };
 
 /// See the module.
@@ -27,7 +27,7 @@ pub(crate) enum Msg {
     /// A tenant's accounts may have changed: one that was paused may send again.
     Changed(TenantId),
     /// A sender that fell has rested.
-    Rested(ChannelId),
+    Rested(Account),
     /// Stop between sends and end.
     Close,
 }
@@ -35,17 +35,12 @@ pub(crate) enum Msg {
 /// What it remembers.
 pub(crate) struct State {
     shared: Arc<Shared>,
-    slots: HashMap<ChannelId, Slot>,
-    by_actor: HashMap<ActorId, ChannelId>,
+    children: Children<Account, sender::Msg>,
     closing: bool,
 }
 
-struct Slot {
-    tenant_id: TenantId,
-    actor: Option<ActorRef<sender::Msg>>,
-    resting: bool,
-    restarts: Restarts,
-}
+/// Whose account, and which.
+type Account = (TenantId, ChannelId);
 
 #[async_trait]
 impl Actor for Outbox {
@@ -54,7 +49,7 @@ impl Actor for Outbox {
     type Arguments = Arc<Shared>;
 
     async fn pre_start(&self, _: ActorRef<Msg>, shared: Arc<Shared>) -> Result<State, ActorProcessingErr> {
-        Ok(State { shared, slots: HashMap::new(), by_actor: HashMap::new(), closing: false })
+        Ok(State { shared, children: Children::new(), closing: false })
     }
 
     async fn handle(
@@ -65,22 +60,12 @@ impl Actor for Outbox {
     ) -> Result<(), ActorProcessingErr> {
         match msg {
             Msg::Rang { .. } | Msg::Changed(_) if state.closing => {}
-            Msg::Rang { tenant_id, channel_id } => state.ring(&myself, tenant_id, channel_id)?,
-            Msg::Changed(tenant_id) => {
-                for slot in state.slots.values().filter(|slot| slot.tenant_id == tenant_id) {
-                    slot.actor.iter().for_each(|actor| drop(actor.cast(sender::Msg::Rang)));
-                }
-            }
-            Msg::Rested(channel_id) => {
-                if let Some(slot) = state.slots.get_mut(&channel_id) {
-                    slot.resting = false;
-                }
-            }
+            Msg::Rang { tenant_id, channel_id } => state.ring(&myself, (tenant_id, channel_id))?,
+            Msg::Changed(tenant_id) => state.tell(|owner| owner == tenant_id, || sender::Msg::Rang),
+            Msg::Rested(account) => state.children.rested(&account),
             Msg::Close => {
                 state.closing = true;
-                for actor in state.slots.values().filter_map(|slot| slot.actor.as_ref()) {
-                    let _ = actor.cast(sender::Msg::Close);
-                }
+                state.tell(|_| true, || sender::Msg::Close);
                 state.end_if_empty(&myself);
             }
         }
@@ -93,29 +78,15 @@ impl Actor for Outbox {
         event: SupervisionEvent,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        let (who, why) = match event {
-            SupervisionEvent::ActorFailed(who, error) => (who, error.to_string()),
-            SupervisionEvent::ActorTerminated(who, _, reason) => {
-                (who, reason.unwrap_or_else(|| "ended".into()))
+        match state.children.ended(event, state.closing) {
+            Ended::Stranger => {}
+            Ended::AsTold => state.end_if_empty(&myself),
+            Ended::Fell(Fallen { key, why, wait }) => {
+                metrics::counter!("balcao_restarts_total", "actor" => "sender").increment(1);
+                tracing::error!(channel.id = %key.1, error = why, wait_ms = wait.as_millis() as u64, "a sender fell");
+                myself.send_after(wait, move || Msg::Rested(key));
             }
-            _ => return Ok(()),
-        };
-        let Some(channel_id) = state.by_actor.remove(&who.get_id()) else { return Ok(()) };
-        if state.closing {
-            state.end_if_empty(&myself);
-            return Ok(());
         }
-        let Some(slot) = state.slots.get_mut(&channel_id) else { return Ok(()) };
-        let now = tokio::time::Instant::now().into_std();
-        let wait = match slot.restarts.failed(now, rand::random()) {
-            Verdict::After(wait) => wait,
-            // One account that cannot be served must not silence the others: it rests for longer, no more.
-            Verdict::GiveUp => Duration::from_secs(60),
-        };
-        (slot.actor, slot.resting) = (None, true);
-        metrics::counter!("balcao_restarts_total", "actor" => "sender").increment(1);
-        tracing::error!(channel.id = %channel_id, error = why, wait_ms = wait.as_millis() as u64, "a sender fell");
-        myself.send_after(wait, move || Msg::Rested(channel_id));
         Ok(())
     }
 
@@ -126,33 +97,29 @@ impl Actor for Outbox {
 }
 
 impl State {
-    fn ring(
-        &mut self,
-        myself: &ActorRef<Msg>,
-        tenant_id: TenantId,
-        channel_id: ChannelId,
-    ) -> Result<(), ActorProcessingErr> {
-        let slot = self.slots.entry(channel_id).or_insert_with(|| Slot {
-            tenant_id,
-            actor: None,
-            resting: false,
-            restarts: Restarts::default(),
-        });
-        if slot.actor.is_none() && !slot.resting {
-            let args = sender::Args { shared: self.shared.clone(), tenant_id, channel_id };
-            let (actor, _) =
-                ActorRuntime::spawn_linked_instant(None, sender::Sender, args, myself.get_cell())?;
-            self.by_actor.insert(actor.get_id(), channel_id);
-            slot.actor = Some(actor);
-        }
-        if let Some(actor) = &slot.actor {
-            let _ = actor.cast(sender::Msg::Rang);
+    fn ring(&mut self, myself: &ActorRef<Msg>, account: Account) -> Result<(), ActorProcessingErr> {
+        let shared = &self.shared;
+        let sender = self.children.get_or_start(account, || {
+            let (tenant_id, channel_id) = account;
+            let args = sender::Args { shared: shared.clone(), tenant_id, channel_id };
+            ActorRuntime::spawn_linked_instant(None, sender::Sender, args, myself.get_cell())
+                .map(|(actor, _)| actor)
+        })?;
+        if let Some(sender) = sender {
+            let _ = sender.cast(sender::Msg::Rang);
         }
         Ok(())
     }
 
+    /// Tells the senders of some tenants.
+    fn tell(&self, whose: impl Fn(TenantId) -> bool, message: impl Fn() -> sender::Msg) {
+        for (_, sender) in self.children.iter().filter(|((tenant_id, _), _)| whose(*tenant_id)) {
+            let _ = sender.cast(message());
+        }
+    }
+
     fn end_if_empty(&self, myself: &ActorRef<Msg>) {
-        if self.by_actor.is_empty() {
+        if self.children.is_empty() {
             myself.stop(None);
         }
     }

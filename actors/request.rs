@@ -5,7 +5,7 @@ use std::time::Duration;
 use balcao_agent::{HistoryItem, TurnRequest, turn::Author};
 use balcao_channels::Indication;
 use balcao_domain::{
-    TenantCtx, TurnId,
+    Language, TenantCtx, TurnId,
     turn::{Outcome, Progress},
 };
 use balcao_store::{
@@ -56,14 +56,14 @@ pub(crate) async fn ask_agent(
     let shared = &house.shared;
     let budget = Duration::from_millis(shop.tenant.settings.turn_budget_ms);
     let deadline = Instant::now() + budget;
-    let (history, model_turns_today) = past(house, shop, claim).await?;
+    let Past { history, language, model_turns_today } = past(house, shop, claim).await?;
     let request = TurnRequest {
         tenant: shop.tenant.clone(),
         conversation_id: claim.conversation_id,
         turn_id,
         channel: claim.channel,
         customer_name: claim.customer_name.clone(),
-        language: None,
+        language,
         history,
         messages: claim.messages.iter().map(|m| m.message.clone()).collect(),
         opted_out: claim.opted_out,
@@ -81,16 +81,25 @@ pub(crate) async fn ask_agent(
     tokio::time::timeout_at(deadline + PATIENCE, answer).await.map_err(|_| Failure::TooSlow)
 }
 
-/// What was said before, and how many model turns the tenant has used today.
-async fn past(house: &House, shop: &Shop, claim: &Claim) -> Result<(Vec<HistoryItem>, u32), StoreError> {
+/// What is known before a turn.
+struct Past {
+    history: Vec<HistoryItem>,
+    language: Option<Language>,
+    model_turns_today: u32,
+}
+
+/// What was said before, in which language, and how many model turns the tenant has used today.
+async fn past(house: &House, shop: &Shop, claim: &Claim) -> Result<Past, StoreError> {
     let mut tx = house.shared.store.tenant_tx(&TenantCtx::system(claim.tenant_id)).await?;
     let page = conversations::history(&mut tx, claim.conversation_id, None, HISTORY_LINES).await?;
-    let used = match shop.tenant.settings.model_turns_per_day {
+    let language = turns::language(&mut tx, claim.conversation_id).await?;
+    let model_turns_today = match shop.tenant.settings.model_turns_per_day {
         Some(_) => turns::model_turns_today(&mut tx).await?,
         None => 0,
     };
     tx.commit().await?;
-    Ok((page.items.into_iter().filter_map(|line| said_before(line, claim)).collect(), used))
+    let history = page.items.into_iter().filter_map(|line| said_before(line, claim)).collect();
+    Ok(Past { history, language, model_turns_today })
 }
 
 fn said_before(line: HistoryLine, claim: &Claim) -> Option<HistoryItem> {

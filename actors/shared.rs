@@ -26,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) lease: Duration,
     pub(crate) idle: Duration,
     pub(crate) sweep: Duration,
+    pub(crate) forget: Duration,
     pub(crate) unknown_grace: Duration,
     pub(crate) stale_after: Duration,
     /// Conversations that have an actor.

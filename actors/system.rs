@@ -61,6 +61,8 @@ pub struct SystemConfig {
     pub idle: Duration,
     /// How often lost rings are looked for.
     pub sweep: Duration,
+    /// How often what the shops need not keep is deleted.
+    pub forget: Duration,
     /// How long to wait for the status of a send whose outcome is unknown.
     pub unknown_grace: Duration,
     /// Messages older than this when they arrive are stored but not answered.
@@ -238,6 +240,7 @@ fn share(config: SystemConfig) -> Shared {
         lease: config.lease,
         idle: config.idle,
         sweep: config.sweep,
+        forget: config.forget,
         unknown_grace: config.unknown_grace,
         stale_after: config.stale_after,
         open: AtomicUsize::new(0),

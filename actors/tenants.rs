@@ -6,14 +6,14 @@
 //! Ends when: told, after its tenants have ended.
 //! Restarted: yes; its tenants end with it and come back with the next ring or sweep.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use balcao_domain::{ConversationId, TenantId};
-use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent, async_trait};
+use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime, SpawnErr, SupervisionEvent, async_trait};
 
 use crate::{
+    children::{Children, Ended, Fallen},
     shared::Shared,
-    supervise::{Restarts, Verdict},
     tenant,
 };
 
@@ -45,16 +45,8 @@ pub(crate) enum Msg {
 /// What it remembers.
 pub(crate) struct State {
     shared: Arc<Shared>,
-    slots: HashMap<TenantId, Slot>,
-    by_actor: HashMap<ActorId, TenantId>,
+    children: Children<TenantId, tenant::Msg>,
     closing: bool,
-}
-
-#[derive(Default)]
-struct Slot {
-    actor: Option<ActorRef<tenant::Msg>>,
-    resting: bool,
-    restarts: Restarts,
 }
 
 #[async_trait]
@@ -64,7 +56,7 @@ impl Actor for Tenants {
     type Arguments = Arc<Shared>;
 
     async fn pre_start(&self, _: ActorRef<Msg>, shared: Arc<Shared>) -> Result<State, ActorProcessingErr> {
-        Ok(State { shared, slots: HashMap::new(), by_actor: HashMap::new(), closing: false })
+        Ok(State { shared, children: Children::new(), closing: false })
     }
 
     async fn handle(
@@ -86,16 +78,12 @@ impl Actor for Tenants {
             }
             Msg::LeaseLost(lost) => {
                 for (tenant_id, id) in lost {
-                    if let Some(tenant) = state.slots.get(&tenant_id).and_then(|slot| slot.actor.as_ref()) {
+                    if let Some(tenant) = state.children.get(&tenant_id) {
                         let _ = tenant.cast(tenant::Msg::LeaseLost(id));
                     }
                 }
             }
-            Msg::Rested(tenant_id) => {
-                if let Some(slot) = state.slots.get_mut(&tenant_id) {
-                    slot.resting = false;
-                }
-            }
+            Msg::Rested(tenant_id) => state.children.rested(&tenant_id),
             Msg::Close => {
                 state.closing = true;
                 state.tell_all(|| tenant::Msg::Close);
@@ -112,31 +100,15 @@ impl Actor for Tenants {
         event: SupervisionEvent,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        let (who, why) = match event {
-            SupervisionEvent::ActorFailed(who, error) => (who, error.to_string()),
-            SupervisionEvent::ActorTerminated(who, _, reason) => {
-                (who, reason.unwrap_or_else(|| "ended".into()))
+        match state.children.ended(event, state.closing) {
+            Ended::Stranger => {}
+            Ended::AsTold => state.end_if_empty(&myself),
+            Ended::Fell(Fallen { key: tenant_id, why, wait }) => {
+                metrics::counter!("balcao_restarts_total", "actor" => "tenant").increment(1);
+                tracing::error!(tenant.id = %tenant_id, error = why, wait_ms = wait.as_millis() as u64, "a tenant's actor fell");
+                myself.send_after(wait, move || Msg::Rested(tenant_id));
             }
-            _ => return Ok(()),
-        };
-        let Some(tenant_id) = state.by_actor.remove(&who.get_id()) else { return Ok(()) };
-        if state.closing {
-            state.slots.remove(&tenant_id);
-            state.end_if_empty(&myself);
-            return Ok(());
         }
-        let Some(slot) = state.slots.get_mut(&tenant_id) else { return Ok(()) };
-        slot.actor = None;
-        // One tenant that falls again and again must not take the others with it: it rests for longer, no more.
-        let now = tokio::time::Instant::now().into_std();
-        let wait = match slot.restarts.failed(now, rand::random()) {
-            Verdict::After(wait) => wait,
-            Verdict::GiveUp => std::time::Duration::from_secs(60),
-        };
-        slot.resting = true;
-        metrics::counter!("balcao_restarts_total", "actor" => "tenant").increment(1);
-        tracing::error!(tenant.id = %tenant_id, error = why, wait_ms = wait.as_millis() as u64, "a tenant's actor fell");
-        myself.send_after(wait, move || Msg::Rested(tenant_id));
         Ok(())
     }
 }
@@ -147,26 +119,23 @@ impl State {
         &mut self,
         myself: &ActorRef<Msg>,
         tenant_id: TenantId,
-    ) -> Result<Option<&ActorRef<tenant::Msg>>, ActorProcessingErr> {
-        let slot = self.slots.entry(tenant_id).or_default();
-        if slot.actor.is_none() && !slot.resting {
-            let args = (tenant_id, tenant::conversations(tenant_id, self.shared.clone()));
-            let parent = myself.get_cell();
-            let (actor, _) = ractor::ActorRuntime::spawn_linked_instant(None, tenant::Tenant, args, parent)?;
-            self.by_actor.insert(actor.get_id(), tenant_id);
-            slot.actor = Some(actor);
-        }
-        Ok(slot.actor.as_ref())
+    ) -> Result<Option<&ActorRef<tenant::Msg>>, SpawnErr> {
+        let shared = &self.shared;
+        self.children.get_or_start(tenant_id, || {
+            let args = (tenant_id, tenant::conversations(tenant_id, shared.clone()));
+            ActorRuntime::spawn_linked_instant(None, tenant::Tenant, args, myself.get_cell())
+                .map(|(actor, _)| actor)
+        })
     }
 
     fn tell_all(&self, message: impl Fn() -> tenant::Msg) {
-        for actor in self.slots.values().filter_map(|slot| slot.actor.as_ref()) {
+        for (_, actor) in self.children.iter() {
             let _ = actor.cast(message());
         }
     }
 
     fn end_if_empty(&self, myself: &ActorRef<Msg>) {
-        if self.by_actor.is_empty() {
+        if self.children.is_empty() {
             myself.stop(None);
         }
     }

@@ -121,7 +121,7 @@ async fn attempt(house: &House, claim: &Claim, mode: Mode, turn_id: TurnId) -> R
     let (shop, account) = account(house, claim).await?;
     let outcome = match mode {
         Mode::Silent(reason) => without_words(reason),
-        Mode::GiveUp => apology(&shop, claim),
+        Mode::GiveUp => apology(spoken(house, &shop, claim).await?, claim),
         Mode::Agent => {
             show_typing(&account, claim);
             mute(ask_agent(house, &shop, claim, turn_id).await?, claim.opted_out)
@@ -129,7 +129,7 @@ async fn attempt(house: &House, claim: &Claim, mode: Mode, turn_id: TurnId) -> R
     };
     let decided = Instant::now();
     failpoint::hit("after_decision");
-    let turn = new_turn(claim, turn_id, started_at, outcome, &account);
+    let turn = new_turn(claim, turn_id, started_at, outcome, &account, shop.tenant.language);
     let committed = commit(house, claim, &turn).await?;
     failpoint::hit("after_turn_commit");
     observe(&turn.outcome, began, decided);
@@ -165,8 +165,16 @@ fn mute(outcome: Outcome, opted_out: bool) -> Outcome {
     Outcome { reply: None, path: Path::Silent, reason: Reason::OptedOut, ..outcome }
 }
 
-fn apology(shop: &Shop, claim: &Claim) -> Outcome {
-    let words = match shop.tenant.language {
+/// The conversation's language; the shop's where the customer's words have not told one.
+async fn spoken(house: &House, shop: &Shop, claim: &Claim) -> Result<Language, StoreError> {
+    let mut tx = house.shared.store.tenant_tx(&TenantCtx::system(claim.tenant_id)).await?;
+    let language = turns::language(&mut tx, claim.conversation_id).await?;
+    tx.commit().await?;
+    Ok(language.unwrap_or(shop.tenant.language))
+}
+
+fn apology(language: Language, claim: &Claim) -> Outcome {
+    let words = match language {
         Language::Portuguese => {
             "Desculpe, não consegui tratar a sua mensagem. Já avisei a nossa equipe. Se preferir, escreva de outro jeito."
         }
@@ -175,8 +183,11 @@ fn apology(shop: &Shop, claim: &Claim) -> Outcome {
         }
     };
     let reply = (!claim.opted_out).then(|| Reply::text(words));
-    let evidence =
-        Evidence { errors: vec![format!("{} attempts failed", claim.attempts)], ..Evidence::default() };
+    let evidence = Evidence {
+        language: Some(language),
+        errors: vec![format!("{} attempts failed", claim.attempts)],
+        ..Evidence::default()
+    };
     Outcome { reply, action: Action::Continue, path: Path::Apology, reason: Reason::Poisoned, evidence }
 }
 
@@ -186,16 +197,18 @@ fn new_turn(
     started_at: DateTime<Utc>,
     outcome: Outcome,
     account: &Account,
+    shops: Language,
 ) -> NewTurn {
     let first_seq = claim.messages.first().map_or(claim.acked_seq + 1, |m| m.seq);
     let last_seq = claim.messages.last().map_or(claim.acked_seq, |m| m.seq);
-    let outgoing = outcome.reply.as_ref().map(|reply| render(reply, account)).unwrap_or_default();
+    let language = outcome.evidence.language.unwrap_or(shops);
+    let outgoing = outcome.reply.as_ref().map(|reply| render(reply, account, language)).unwrap_or_default();
     NewTurn { turn_id, first_seq, last_seq, outcome, outgoing, started_at }
 }
 
-fn render(reply: &Reply, account: &Account) -> Vec<NewOutgoing> {
+fn render(reply: &Reply, account: &Account, language: Language) -> Vec<NewOutgoing> {
     let rendered = match &account.channel {
-        Some(channel) => channel.render(reply),
+        Some(channel) => channel.render(reply, language),
         None => api::render(reply),
     };
     let outgoing = |m: Outgoing| NewOutgoing {

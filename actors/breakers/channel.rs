@@ -7,7 +7,7 @@ use balcao_channels::{
     Channel,
     port::{Indication, Outgoing, SendError, SendReceipt, Target},
 };
-use balcao_domain::{breaker::Class, reply::Reply};
+use balcao_domain::{Language, breaker::Class, reply::Reply};
 
 use super::guard::{CallError, GuardHandle};
 
@@ -23,8 +23,8 @@ pub(super) struct GuardedChannel {
 
 #[async_trait]
 impl Channel for GuardedChannel {
-    fn render(&self, reply: &Reply) -> Vec<Outgoing> {
-        self.inner.render(reply)
+    fn render(&self, reply: &Reply, language: Language) -> Vec<Outgoing> {
+        self.inner.render(reply, language)
     }
 
     async fn send(&self, to: &Target, message: &Outgoing, tag: &str) -> Result<SendReceipt, SendError> {

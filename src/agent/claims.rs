@@ -3,12 +3,20 @@
 //! Every price, percentage, deadline, date, time, number and link of a reply must stand in what the shop said: the
 //! sources, the facts of the rule pack, the shop's earlier messages. Customers' own plain numbers (an order number, a
 //! postcode) may be repeated, but a price or a deadline is never believed because a customer wrote it. What cannot be
-//! seen here: a true number put to a wrong use, and claims without numbers.
+//! seen here: claims without numbers. What a number is about is looked at, too ([`context`]): thirty days for returns are
+//! no thirty days for delivery.
 
-use std::{collections::HashSet, sync::LazyLock};
+mod context;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::LazyLock,
+};
 
 use balcao_domain::text::fold;
 use regex::{Captures, Regex};
+
+use context::{Topics, Use};
 
 /// Something a reply says that must be true.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -42,12 +50,14 @@ enum Unit {
 /// What may be claimed.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
-    claims: HashSet<Claim>,
+    claims: HashMap<Claim, Vec<Use>>,
     /// Every run of digits the shop wrote, whatever it meant.
     numbers: HashSet<String>,
     links: String,
     /// Plain numbers of the customer.
     customers: HashSet<String>,
+    /// What the customer's last words were about.
+    asked: Topics,
 }
 
 impl Facts {
@@ -59,13 +69,19 @@ impl Facts {
         let mut facts = Self::default();
         for text in shop {
             let text = prepare(text);
-            facts.claims.extend(claims(&text).into_iter().map(|(claim, _)| claim));
+            for sentence in context::sentences(&text) {
+                for said in claims(sentence.text) {
+                    facts.claims.entry(said.claim).or_default().push(sentence.uses(&said.before));
+                }
+            }
             facts.numbers.extend(NUMBER.find_iter(&text).map(|found| bare(found.as_str())));
             facts.links.push_str(&text);
             facts.links.push('\n');
         }
         for text in customer {
-            facts.customers.extend(NUMBER.find_iter(&prepare(text)).map(|found| bare(found.as_str())));
+            let text = prepare(text);
+            facts.customers.extend(NUMBER.find_iter(&text).map(|found| bare(found.as_str())));
+            facts.asked = context::topics(&text);
         }
         facts
     }
@@ -73,32 +89,45 @@ impl Facts {
     /// What a reply says that does not stand anywhere, as written there.
     pub fn unsupported(&self, reply: &str) -> Vec<String> {
         let text = prepare(&LIST_NUMBER.replace_all(reply, "$1"));
-        let claims = claims(&text).into_iter();
-        claims.filter(|(claim, _)| !self.supports(claim)).map(|(_, written)| written).collect()
+        let mut wrong = Vec::new();
+        for sentence in context::sentences(&text) {
+            let sentence = sentence.in_answer_to(self.asked);
+            let said = claims(sentence.text).into_iter();
+            let unsupported = said.filter(|said| !self.supports(&said.claim, sentence.uses(&said.before)));
+            wrong.extend(unsupported.map(|said| said.written));
+        }
+        wrong
     }
 
-    fn supports(&self, claim: &Claim) -> bool {
+    /// Whether the shop said this of such a thing.
+    fn said(&self, claim: &Claim, so: Use) -> bool {
+        self.claims.get(claim).is_some_and(|uses| uses.iter().any(|known| known.supports(so)))
+    }
+
+    fn supports(&self, claim: &Claim, so: Use) -> bool {
         match claim {
-            Claim::Money(amount, None) => {
-                self.claims.iter().any(|known| matches!(known, Claim::Money(other, _) if other == amount))
-            }
-            Claim::Money(amount, _) => {
-                self.claims.contains(claim) || self.claims.contains(&Claim::Money(*amount, None))
-            }
+            Claim::Money(amount, None) => self
+                .claims
+                .keys()
+                .filter(|known| matches!(known, Claim::Money(other, _) if other == amount))
+                .any(|known| self.said(known, so)),
+            Claim::Money(amount, _) => self.said(claim, so) || self.said(&Claim::Money(*amount, None), so),
             // "9 horas" may be a time, "2h" a duration.
             Claim::Duration(hours, Unit::Hour) => {
                 let time = u32::try_from(*hours).map(|hours| Claim::Time(hours.saturating_mul(60)));
-                self.claims.contains(claim) || time.is_ok_and(|time| self.claims.contains(&time))
+                self.said(claim, so) || time.is_ok_and(|time| self.said(&time, so))
             }
             Claim::Time(minutes) if minutes % 60 == 0 => {
                 let hours = Claim::Duration(i64::from(minutes / 60), Unit::Hour);
-                self.claims.contains(claim) || self.claims.contains(&hours)
+                self.said(claim, so) || self.said(&hours, so)
             }
             Claim::Number(digits) => {
                 digits == "1" || self.numbers.contains(digits) || self.customers.contains(digits)
             }
             Claim::Link(link) => self.links.contains(link.as_str()),
-            other => self.claims.contains(other),
+            // A day is closed, and nothing is delivered on it: dates are dates.
+            Claim::Date(..) => self.claims.contains_key(claim),
+            other => self.said(other, so),
         }
     }
 }
@@ -174,8 +203,17 @@ fn spelt(word: &str) -> u32 {
     }
 }
 
-/// The claims of a prepared text. Each pattern takes what it understands; later ones see the rest.
-fn claims(text: &str) -> Vec<(Claim, String)> {
+/// A claim as a sentence makes it.
+struct Said {
+    claim: Claim,
+    /// As it is written there.
+    written: String,
+    /// The sentence up to it.
+    before: String,
+}
+
+/// The claims of a sentence of a prepared text. Each pattern takes what it understands; later ones see the rest.
+fn claims(text: &str) -> Vec<Said> {
     let mut found = Vec::new();
     let mut rest = text.to_owned();
     let mut take = |pattern: &Regex, read: &dyn Fn(&Captures<'_>) -> Vec<Claim>| {
@@ -184,8 +222,15 @@ fn claims(text: &str) -> Vec<(Claim, String)> {
             if claims.is_empty() {
                 return captures[0].to_owned();
             }
-            found.extend(claims.into_iter().map(|claim| (claim, captures[0].trim().to_owned())));
-            " ".repeat(3)
+            let whole = captures.get(0).map_or(0..0, |whole| whole.range());
+            // Some patterns begin with the word that says what the amount is: "custa 10".
+            let word = captures[0].find(|c: char| c.is_ascii_digit()).unwrap_or(0);
+            let before = text[..whole.start + word].to_owned();
+            let written = captures[0].trim().to_owned();
+            let said = |claim| Said { claim, written: written.clone(), before: before.clone() };
+            found.extend(claims.into_iter().map(said));
+            // As long as it was: later patterns find their places in the text.
+            " ".repeat(whole.len())
         });
         rest = blanked.into_owned();
     };
@@ -347,6 +392,51 @@ mod tests {
             ("2 dias", "chega em quinze dias", "15 dias"),
         ] {
             assert_eq!(wrong(shop, "", reply), [found], "{reply}");
+        }
+    }
+
+    #[test]
+    fn a_true_number_put_to_a_wrong_use_is_found() {
+        for (shop, reply, found) in [
+            ("Você pode trocar em até 30 dias.", "A entrega leva 30 dias.", "30 dias"),
+            ("Entrega em 5 dias úteis. A garantia é de 12 meses.", "Devoluções em até 12 meses.", "12 meses"),
+            ("Returns within 45 days.", "Delivery takes 45 days.", "45 days"),
+            ("10% de desconto no PIX.", "O frete custa 10% do valor.", "10%"),
+            ("Frete grátis acima de R$ 199,00.", "O frete custa R$ 199,00.", "r$ 199,00"),
+            ("Free shipping from £50.", "Shipping costs £50.", "£50"),
+            ("Abrimos às 9h.", "A entrega chega às 9h.", "9h"),
+        ] {
+            assert_eq!(wrong(shop, "", reply), [found], "{reply}");
+        }
+    }
+
+    #[test]
+    fn what_was_asked_is_part_of_what_is_meant() {
+        let shop = "Produto com defeito: avise em até 90 dias.";
+        assert!(wrong(shop, "veio com defeito, e agora?", "Você pode trocar em até 90 dias.").is_empty());
+        assert!(wrong(shop, "", "Que pena o defeito! Você pode trocar em até 90 dias.").is_empty());
+        assert_eq!(wrong(shop, "quanto demora a entrega?", "A entrega leva 90 dias."), ["90 dias"]);
+    }
+
+    #[test]
+    fn the_same_thing_in_other_words_is_no_wrong_use() {
+        for (shop, reply) in [
+            ("Frete grátis acima de R$ 199,00.", "A entrega não custa nada em compras acima de R$ 199."),
+            ("Frete a partir de R$ 9,90.", "O frete custa R$ 9,90."),
+            ("## Trocas\n\nPrazo: 30 dias corridos.", "Você tem 30 dias para devolver."),
+            ("Trocas e devoluções\nPrazo de 30 dias", "São 30 dias corridos."),
+            ("Você tem 30 dias.", "Você pode trocar em até 30 dias."),
+            ("Sedex | 1 dia útil | R$ 24,90", "A entrega por Sedex custa R$ 24,90 e leva 1 dia útil."),
+            (
+                "Na troca, o frete é por nossa conta em até 30 dias.",
+                "Em 30 dias o frete da devolução é nosso.",
+            ),
+            ("Parcelamos em 6 vezes sem juros. Entregamos em 6 dias.", "A entrega leva 6 dias."),
+            ("Shipping is £4.50 within the UK.", "It costs £4.50 to have it delivered."),
+            ("Closed on December 25", "On 25 December nothing is delivered."),
+            ("Over 200 designs", "We have 200 designs."),
+        ] {
+            assert_eq!(wrong(shop, "", reply), Vec::<String>::new(), "{reply}");
         }
     }
 

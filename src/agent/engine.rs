@@ -47,6 +47,8 @@ pub struct Turn<'a> {
     pub reading: Reading,
     pub understanding: Understanding,
     pub language: Language,
+    /// The customer's language as their words tell it; not the shop's that stands in for it.
+    pub guessed: Option<Language>,
     pub first_name: Option<String>,
     pub facts: Vec<Fact>,
     pub search: Option<SearchResult>,
@@ -95,8 +97,8 @@ impl Engine {
     fn understand<'a>(&self, request: &'a TurnRequest, pack: &'a RulePack) -> Turn<'a> {
         let reading = Reading::of(&request.messages);
         let words = reading.words();
-        let guessed = guess_language(&words, request.language).unwrap_or(request.tenant.language);
-        let language = pack.speaks(guessed);
+        let guessed = guess_language(&words, request.language);
+        let language = pack.speaks(guessed.unwrap_or(request.tenant.language));
         let mut understanding = Understanding::default();
         for text in &reading.texts {
             let one = pack.understand(text, language);
@@ -108,6 +110,7 @@ impl Engine {
             pack,
             reading,
             understanding,
+            guessed,
             language,
             first_name: request.customer_name.as_deref().and_then(first_name),
             facts: model_path::facts(pack, language, &local_time(request, pack)),
@@ -196,6 +199,7 @@ impl Agent for Engine {
         evidence.rule_pack = Some(format!("{name}@{}", pack.version()));
         watch(Progress::Stage { name: "gather".into() });
         let mut turn = self.understand(&request, &pack);
+        evidence.language = turn.guessed;
         stage(&mut evidence, "gather", started.elapsed());
         if let Some(outcome) = before_all(&turn, &mut evidence) {
             return outcome;

@@ -224,6 +224,7 @@ pub async fn start(config: &Config, store: &Store, extras: Extras) -> anyhow::Re
         lease: config.engine.lease,
         idle: config.engine.idle,
         sweep: config.engine.sweep,
+        forget: config.engine.forget,
         unknown_grace: config.engine.unknown_grace,
         stale_after: config.engine.stale_after,
     })

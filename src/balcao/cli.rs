@@ -73,6 +73,9 @@ pub enum Command {
     /// What was set aside for a person to look at
     #[command(subcommand)]
     DeadLetters(DeadLetters),
+    /// Find a shop's customer, give them all their data, or erase it
+    #[command(subcommand)]
+    Customer(Customer),
 }
 
 #[derive(Debug, Args)]
@@ -99,6 +102,9 @@ pub struct Chat {
     /// API key with the scope `chat` [default: the demo's]
     #[arg(long, env = "BALCAO_API_KEY", hide_env_values = true)]
     pub key: Option<String>,
+    /// File with the API key, so that it stands in no command line
+    #[arg(long, env = "BALCAO_API_KEY_FILE", value_name = "FILE", conflicts_with = "key")]
+    pub key_file: Option<PathBuf>,
     /// Conversation to go on with [default: a new one]
     #[arg(long, value_name = "ID")]
     pub conversation: Option<String>,
@@ -161,6 +167,15 @@ pub enum Tenant {
         /// File with the access token
         #[arg(long, value_name = "FILE")]
         access_token_file: PathBuf,
+        /// The number is connected already: replace its credentials, and let it send again
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Let a number send again that was paused (a refused token, a payment that failed), once that is settled
+    ResumeWhatsapp {
+        slug: String,
+        #[arg(long)]
+        phone_number_id: String,
     },
     /// Remove a shop and everything it owns
     Delete {
@@ -273,7 +288,8 @@ pub enum DeadLetters {
         id: String,
     },
     /// Try again
-    Replay {
+    #[command(alias = "replay")]
+    Retry {
         #[arg(long, short, value_name = "SLUG")]
         tenant: String,
         id: String,
@@ -286,6 +302,39 @@ pub enum DeadLetters {
     },
 }
 
+/// `WHO` is a phone number in any written form, a WhatsApp user id (`BR.…`), the caller's own id on the chat API, or
+/// `cus_…`.
+#[derive(Debug, Subcommand)]
+pub enum Customer {
+    /// Who is known by this id?
+    Find {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        /// A phone number, a user id, or cus_…
+        who: String,
+    },
+    /// Write everything that is stored about one customer as JSON
+    Export {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        /// A phone number, a user id, or cus_…
+        who: String,
+        /// File to write, readable by you alone [default: standard output]
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Delete a customer with every conversation; cannot be undone
+    Erase {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        /// A phone number, a user id, or cus_…
+        who: String,
+        /// Yes, really
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -293,6 +342,20 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_dead_letter_is_retried_by_its_old_name_too() {
+        use clap::Parser;
+        for word in ["retry", "replay"] {
+            let cli =
+                super::Cli::try_parse_from(["balcao", "dead-letters", word, "--tenant", "loja", "dl_1"]);
+            let command = cli.expect("parses").command;
+            assert!(
+                matches!(command, super::Command::DeadLetters(super::DeadLetters::Retry { .. })),
+                "{word}"
+            );
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod bench;
 mod chat;
 mod config;
+mod customer;
 mod dead_letters;
 mod doctor;
 mod emulator;
@@ -34,6 +35,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Migrate { dry_run } => migrate::run(&global, dry_run).await,
         Command::Bench(command) => bench::run(&global, command).await,
         Command::DeadLetters(command) => dead_letters::run(&global, command).await,
+        Command::Customer(command) => customer::run(&global, command).await,
     }
 }
 

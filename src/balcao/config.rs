@@ -85,6 +85,7 @@ pub struct Engine {
     pub lease: Duration,
     pub idle: Duration,
     pub sweep: Duration,
+    pub forget: Duration,
     pub unknown_grace: Duration,
     pub stale_after: Duration,
 }
@@ -140,6 +141,7 @@ impl Config {
                 lease: loaded.duration("engine.lease")?,
                 idle: loaded.duration("engine.idle")?,
                 sweep: loaded.duration("engine.sweep")?,
+                forget: loaded.duration("engine.forget")?,
                 unknown_grace: loaded.duration("engine.unknown_grace")?,
                 stale_after: loaded.duration("engine.stale_after")?,
             },

@@ -4,7 +4,7 @@
 //! always accepted.
 
 use async_trait::async_trait;
-use balcao_domain::reply::Reply;
+use balcao_domain::{Language, reply::Reply};
 use serde_json::json;
 
 use crate::{Channel, Indication, Outgoing, SendError, SendReceipt, Target, plain};
@@ -27,7 +27,7 @@ pub fn render(reply: &Reply) -> Vec<Outgoing> {
 
 #[async_trait]
 impl Channel for ApiChannel {
-    fn render(&self, reply: &Reply) -> Vec<Outgoing> {
+    fn render(&self, reply: &Reply, _: Language) -> Vec<Outgoing> {
         render(reply)
     }
 

@@ -75,8 +75,10 @@ pub enum Indication {
 /// One account of a channel, ready to send.
 #[async_trait]
 pub trait Channel: Send + Sync {
-    /// Renders a reply into as few messages as the channel's limits allow, in order.
-    fn render(&self, reply: &balcao_domain::reply::Reply) -> Vec<Outgoing>;
+    /// Renders a reply into as few messages as the channel's limits allow, in order. `language` is that of the few
+    /// words a channel adds itself: the conversation's.
+    fn render(&self, reply: &balcao_domain::reply::Reply, language: balcao_domain::Language)
+    -> Vec<Outgoing>;
 
     /// Sends one message. `tag` comes back in its statuses.
     async fn send(&self, to: &Target, message: &Outgoing, tag: &str) -> Result<SendReceipt, SendError>;

@@ -154,6 +154,34 @@ pub struct Settings {
     pub reopen_template: Option<Template>,
     /// Turns a day that may call the model; past it the rule path answers. `None` is no limit.
     pub model_turns_per_day: Option<u32>,
+    /// How many days messages, answers and their evidence are kept; never fewer than [`SHORTEST_MEMORY_DAYS`]. `None`
+    /// keeps them for ever.
+    pub keep_messages_days: Option<u32>,
+    /// How many days events are kept. `None` keeps them for ever.
+    pub keep_events_days: Option<u32>,
+    /// How many days dead letters are kept once they are dealt with. `None` keeps them for ever.
+    pub keep_dead_letters_days: Option<u32>,
+}
+
+/// WhatsApp delivers a webhook again for up to seven days; the stored message is what tells a repeat.
+pub const SHORTEST_MEMORY_DAYS: u32 = 8;
+
+impl Settings {
+    /// What is wrong with them, in words for the shop; `Ok` when they can be used.
+    pub fn check(&self) -> Result<(), String> {
+        if !(0.0..=1.0).contains(&self.extract_confidence) {
+            return Err("`extract_confidence` must be between 0 and 1".into());
+        }
+        if self.quiet_cap_ms < self.quiet_ms {
+            return Err("`quiet_cap_ms` must be at least `quiet_ms`".into());
+        }
+        if self.keep_messages_days.is_some_and(|days| days < SHORTEST_MEMORY_DAYS) {
+            return Err(format!(
+                "`keep_messages_days` must be at least {SHORTEST_MEMORY_DAYS}: webhooks are delivered again for a week"
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// The name of an approved WhatsApp message template.
@@ -175,6 +203,28 @@ impl Default for Settings {
             extract_confidence: 0.5,
             reopen_template: None,
             model_turns_per_day: None,
+            keep_messages_days: Some(365),
+            keep_events_days: Some(90),
+            keep_dead_letters_days: Some(90),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_would_forget_too_soon_or_never_answer_are_refused() {
+        let usual = Settings::default;
+        assert_eq!(usual().check(), Ok(()));
+        assert_eq!(Settings { keep_messages_days: None, ..usual() }.check(), Ok(()));
+        for wrong in [
+            Settings { keep_messages_days: Some(7), ..usual() },
+            Settings { extract_confidence: 1.5, ..usual() },
+            Settings { quiet_ms: 7_000, quiet_cap_ms: 6_000, ..usual() },
+        ] {
+            assert!(wrong.check().is_err(), "{wrong:?}");
         }
     }
 }

@@ -122,6 +122,9 @@ pub struct Outcome {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Evidence {
+    /// The customer's language, where their words have told it. The next turn goes on from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<crate::Language>,
     /// The intent the rulebook recognised, if any.
     pub intent: Option<String>,
     /// What was searched for.

@@ -11,6 +11,7 @@
 pub mod app;
 pub mod auth;
 pub mod converse;
+pub mod describe;
 pub mod error;
 pub mod extract;
 pub mod idempotency;

@@ -93,6 +93,11 @@ impl People {
         let _ = self.by_id.invalidate_entries_if(move |_, known| known.place.conversation_id == conversation);
     }
 
+    /// Forgets a person: they were erased.
+    pub fn forget_customer(&self, customer: CustomerId) {
+        let _ = self.by_id.invalidate_entries_if(move |_, known| known.place.customer_id == customer);
+    }
+
     /// Forgets one sender's ids, and with them everything known of the same conversations.
     pub fn forget_sender(&self, channel: ChannelId, sender: &Sender) {
         for id in ids(sender) {

@@ -31,18 +31,20 @@ use uuid::Uuid;
 use crate::{
     ApiError, App, ServerSettings,
     auth::authenticate,
+    describe,
     error::{Problem, REQUEST_ID, finish},
     page,
     routes::{
-        breakers, conversations, dead_letters, demo, documents, events, health, keys, messages, openai,
-        search, turns, webhook,
+        breakers, conversations, customers, dead_letters, demo, documents, events, health, keys, messages,
+        openai, search, turns, webhook,
     },
     telemetry,
 };
 
 /// Everything the server answers.
 pub fn router(app: App) -> Router {
-    let (api, document) = api(&app.settings).split_for_parts();
+    let (api, mut document) = api(&app.settings).split_for_parts();
+    describe::complete(&mut document);
     let document = serde_json::to_string(&document).unwrap_or_else(|_| "{}".into());
     let served = move || {
         let document = document.clone();
@@ -83,6 +85,9 @@ fn api(settings: &ServerSettings) -> OpenApiRouter<App> {
         .routes(routes!(dead_letters::get))
         .routes(routes!(dead_letters::replay))
         .routes(routes!(dead_letters::resolve))
+        .routes(routes!(customers::find))
+        .routes(routes!(customers::export))
+        .routes(routes!(customers::erase))
         .routes(routes!(keys::list, keys::issue))
         .routes(routes!(keys::revoke))
         .routes(routes!(openai::models::list))
@@ -94,7 +99,9 @@ fn api(settings: &ServerSettings) -> OpenApiRouter<App> {
 
 /// The OpenAPI document, as it is served at `/openapi.json`.
 pub fn description(settings: &ServerSettings) -> utoipa::openapi::OpenApi {
-    api(settings).into_openapi()
+    let mut document = api(settings).into_openapi();
+    describe::complete(&mut document);
+    document
 }
 
 #[derive(OpenApi)]
@@ -205,6 +212,7 @@ mod tests {
         assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
         let paths = document["paths"].as_object().expect("paths");
         assert!(paths.len() >= 18, "{}", paths.len());
+        let mut ids = std::collections::HashSet::new();
         for (path, item) in paths {
             for (method, operation) in item.as_object().expect("an item") {
                 let summary = operation["summary"].as_str().unwrap_or_default();
@@ -212,6 +220,12 @@ mod tests {
                 assert!(
                     operation["responses"].as_object().is_some_and(|all| !all.is_empty()),
                     "{method} {path}"
+                );
+                let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+                assert!(!id.is_empty() && ids.insert(id.clone()), "{method} {path}: `{id}` is not its own");
+                assert!(
+                    operation["responses"]["default"].is_object(),
+                    "{method} {path} does not say how it fails"
                 );
                 assert!(operation["tags"].as_array().is_some_and(|tags| tags.len() == 1), "{method} {path}");
             }

@@ -2,6 +2,7 @@
 
 pub mod breakers;
 pub mod conversations;
+pub mod customers;
 pub mod dead_letters;
 pub mod demo;
 pub mod documents;

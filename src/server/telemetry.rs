@@ -12,7 +12,12 @@ use anyhow::Context;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use opentelemetry::{KeyValue, trace::TracerProvider};
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
-use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 pub use model::traced;
 
@@ -56,12 +61,14 @@ impl Telemetry {
         let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
         let lines =
             if self.json { lines.json().flatten_event(true).boxed() } else { lines.compact().boxed() };
+        let lines = lines.with_filter(filter);
         let provider = self.otlp_endpoint.as_deref().map(provider).transpose()?;
-        let traces = provider
-            .as_ref()
-            .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("balcao")));
+        // Whoever logs little still gets whole traces: of our spans, not of what the HTTP client says to itself.
+        let ours = Targets::new().with_target("balcao", LevelFilter::INFO);
+        let traces = provider.as_ref().map(|provider| {
+            tracing_opentelemetry::layer().with_tracer(provider.tracer("balcao")).with_filter(ours)
+        });
         tracing_subscriber::registry()
-            .with(filter)
             .with(lines)
             .with(traces)
             .try_init()

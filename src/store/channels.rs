@@ -65,6 +65,41 @@ pub async fn connect_whatsapp(tx: &mut TenantTx, new: &NewWhatsapp) -> Result<Ch
     get(tx, channel_id).await
 }
 
+/// Replaces the credentials of a number the shop has connected, and lets it send again. `NotFound` when it is not the
+/// shop's. The webhook's path stays.
+pub async fn reconnect_whatsapp(tx: &mut TenantTx, new: &NewWhatsapp) -> Result<ChannelAccount, StoreError> {
+    let channel_id = whatsapp_number(tx, &new.phone_number_id).await?;
+    let tenant_id = tx.tenant_id();
+    let sealed = seal(tx.keyring(), tenant_id, channel_id, &new.credentials)?;
+    sqlx::query!(
+        "update channel
+         set credentials = $3, waba_id = coalesce($4, waba_id), display = coalesce(nullif($5, ''), display),
+             paused_reason = null
+         where tenant_id = $1 and channel_id = $2",
+        tenant_id.as_uuid(),
+        channel_id.as_uuid(),
+        sealed,
+        new.waba_id,
+        new.display,
+    )
+    .execute(tx.conn())
+    .await?;
+    get(tx, channel_id).await
+}
+
+/// The account of a number of this shop.
+pub async fn whatsapp_number(tx: &mut TenantTx, phone_number_id: &str) -> Result<ChannelId, StoreError> {
+    let tenant_id = tx.tenant_id().as_uuid();
+    let id = sqlx::query_scalar!(
+        "select channel_id from channel where tenant_id = $1 and kind = 'whatsapp' and external_id = $2",
+        tenant_id,
+        phone_number_id,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(ChannelId::from_uuid(id))
+}
+
 /// The tenant's API channel, made on first use.
 pub async fn api_channel(tx: &mut TenantTx) -> Result<ChannelAccount, StoreError> {
     let tenant_id = tx.tenant_id().as_uuid();

@@ -2,7 +2,7 @@
 
 use balcao_domain::{
     ChannelId, ConversationId, CustomerId,
-    customer::{IdentityChange, Sender, phone_candidates},
+    customer::{IdentityChange, Sender, phone_candidates, phone_digits},
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -108,6 +108,54 @@ pub async fn get(tx: &mut TenantTx, id: CustomerId) -> Result<Customer, StoreErr
     .fetch_one(tx.conn())
     .await?;
     Ok(row.into())
+}
+
+/// Everybody known by this id: our own (`cus_…`), a phone number in any written form, or a channel's user id.
+pub async fn find(tx: &mut TenantTx, id: &str) -> Result<Vec<Customer>, StoreError> {
+    if let Ok(id) = id.parse::<CustomerId>() {
+        return match get(tx, id).await {
+            Ok(customer) => Ok(vec![customer]),
+            Err(StoreError::NotFound) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        };
+    }
+    let values = match phone_digits(id) {
+        Some(digits) => [phone_candidates(&digits), vec![id.to_owned()]].concat(),
+        None => vec![id.to_owned()],
+    };
+    let tenant_id = tx.tenant_id().as_uuid();
+    let rows = sqlx::query_as!(
+        Row,
+        "select c.customer_id, c.channel_id, c.name, c.username, c.phone, c.user_id, c.opted_out_at,
+                c.marketing_opted_out_at, c.created_at
+         from customer_find($1, $2) as found (customer_id)
+         join customer c on c.tenant_id = $1 and c.customer_id = found.customer_id
+         order by c.created_at, c.customer_id",
+        tenant_id,
+        &values,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(Customer::from).collect())
+}
+
+/// Everything that is stored about one person, for the person: ids, messages, answers and what they stand on, events.
+pub async fn export(tx: &mut TenantTx, id: CustomerId) -> Result<serde_json::Value, StoreError> {
+    let tenant_id = tx.tenant_id().as_uuid();
+    sqlx::query_scalar!("select customer_export($1, $2)", tenant_id, id.as_uuid())
+        .fetch_one(tx.conn())
+        .await?
+        .ok_or(StoreError::NotFound)
+}
+
+/// Deletes a person with all conversations, and everything that names them. What is left is one event
+/// (`customer.erased`) with the id, which leads nowhere any more. Cannot be undone.
+pub async fn erase(tx: &mut TenantTx, id: CustomerId) -> Result<(), StoreError> {
+    let tenant_id = tx.tenant_id().as_uuid();
+    let found = sqlx::query_scalar!(r#"select customer_erase($1, $2) as "found!""#, tenant_id, id.as_uuid())
+        .fetch_one(tx.conn())
+        .await?;
+    if found { Ok(()) } else { Err(StoreError::NotFound) }
 }
 
 /// Stops or resumes all messages to this person. Pushes an event when that changes anything.

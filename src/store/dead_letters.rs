@@ -107,7 +107,8 @@ pub async fn resolve(tx: &mut TenantTx, id: DeadLetterId) -> Result<(), StoreErr
 /// Tries again: a send is queued anew, a turn's messages become pending again (as copies at the end of the
 /// conversation, so that nothing that came after them is answered twice). Resolves the letter.
 ///
-/// `Conflict` on `dead_letter_resolved` or, for kinds that cannot be tried again, `dead_letter_replayable`.
+/// `Conflict` on `dead_letter_resolved`; on `dead_letter_replayable` for kinds that cannot be tried again; on
+/// `dead_letter_message_kept` when retention has deleted what it was about.
 pub async fn replay(tx: &mut TenantTx, id: DeadLetterId) -> Result<(), StoreError> {
     let tenant_id = tx.tenant_id().as_uuid();
     let verdict =
@@ -118,6 +119,7 @@ pub async fn replay(tx: &mut TenantTx, id: DeadLetterId) -> Result<(), StoreErro
         "replayed" => Ok(()),
         "not_found" => Err(StoreError::NotFound),
         "resolved" => Err(StoreError::Conflict { constraint: "dead_letter_resolved".into() }),
+        "gone" => Err(StoreError::Conflict { constraint: "dead_letter_message_kept".into() }),
         _ => Err(StoreError::Conflict { constraint: "dead_letter_replayable".into() }),
     }
 }

@@ -15,7 +15,8 @@ pub enum Begin {
     Mismatch,
 }
 
-/// Reserves a key for a request (its hash tells requests apart). Reservations lapse after a minute, answers after a day.
+/// Reserves a key for a request (its hash tells requests apart). Reservations lapse after a minute, answers after a
+/// day; keys that begin with `webhook/` after eight, since webhooks are delivered again for a week.
 pub async fn begin(tx: &mut TenantTx, key: &str, request_hash: &[u8]) -> Result<Begin, StoreError> {
     let tenant_id = tx.tenant_id().as_uuid();
     let row = sqlx::query!(

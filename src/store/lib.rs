@@ -26,6 +26,7 @@ pub mod knowledge;
 pub mod migrate;
 pub mod nodes;
 pub mod outbox;
+pub mod retention;
 mod scram;
 pub mod tenants;
 pub mod turns;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use balcao_domain::{
-    ConversationId, OutboxId, TenantCtx, TurnId, delivery,
+    ConversationId, Language, OutboxId, TenantCtx, TurnId, delivery,
     turn::{Action, Outcome},
 };
 use chrono::{DateTime, Utc};
@@ -174,6 +174,24 @@ pub async fn covering(
     .await?
     .map(RecordedTurn::try_from)
     .transpose()
+}
+
+/// The language of a conversation so far: that of the last turn whose customer let it show.
+pub async fn language(
+    tx: &mut TenantTx,
+    conversation: ConversationId,
+) -> Result<Option<Language>, StoreError> {
+    let tenant_id = tx.tenant_id().as_uuid();
+    let code = sqlx::query_scalar!(
+        r#"select outcome #>> '{evidence,language}' as "code!" from turn
+           where tenant_id = $1 and conversation_id = $2 and outcome #> '{evidence,language}' is not null
+           order by last_seq desc limit 1"#,
+        tenant_id,
+        conversation.as_uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(code.and_then(|code| Language::from_code(&code)))
 }
 
 /// Turns on the model path since midnight UTC.

@@ -111,7 +111,6 @@ impl ChannelFactory for Senders {
             api_version: "v24.0".into(),
             phone_number_id: account.external_id.clone(),
             access_token: credentials.access_token.clone(),
-            language: Language::Portuguese,
         };
         Arc::new(WhatsappChannel::new(settings, self.http.clone()))
     }
@@ -372,6 +371,7 @@ async fn system(
         lease: Duration::from_secs(10),
         idle: Duration::from_secs(5),
         sweep: Duration::from_millis(500),
+        forget: Duration::from_secs(60 * 60),
         unknown_grace: setup.unknown_grace.unwrap_or(Duration::from_secs(2)),
         // The fixtures were written long ago, or will be: what counts here is that they are answered.
         stale_after: Duration::from_secs(3650 * 24 * 3600),

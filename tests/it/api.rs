@@ -3,6 +3,7 @@
 mod auth;
 mod bad_input;
 mod chat;
+mod customers;
 mod description;
 mod hand_off;
 mod knowledge;

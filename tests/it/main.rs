@@ -9,4 +9,5 @@ mod isolation;
 mod knowledge;
 mod page;
 mod store;
+mod traces;
 mod walk;

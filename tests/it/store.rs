@@ -4,5 +4,6 @@ mod identity;
 mod inbox;
 mod ledgers;
 mod outbox;
+mod retention;
 mod turns;
 mod world;

@@ -1,7 +1,7 @@
 //! A channel account behind its breaker.
 
 use balcao_channels::port::{Indication, Outgoing, SendError, SendReceipt, Target};
-use balcao_domain::reply::Reply;
+use balcao_domain::{Language, reply::Reply};
 
 use super::*;
 
@@ -13,7 +13,7 @@ struct Scripted {
 
 #[async_trait]
 impl Channel for Scripted {
-    fn render(&self, reply: &Reply) -> Vec<Outgoing> {
+    fn render(&self, reply: &Reply, _: Language) -> Vec<Outgoing> {
         vec![Outgoing { kind: "text".into(), text: reply.text.clone(), body: serde_json::Value::Null }]
     }
 
@@ -42,7 +42,7 @@ async fn guarded() -> (Breakers, Arc<Scripted>, Arc<dyn Channel>) {
 }
 
 async fn send(channel: &Arc<dyn Channel>) -> Result<(), SendError> {
-    let message = channel.render(&Reply::text("Olá!")).remove(0);
+    let message = channel.render(&Reply::text("Olá!"), Language::Portuguese).remove(0);
     channel.send(&Target::default(), &message, "out_1").await.map(drop)
 }
 

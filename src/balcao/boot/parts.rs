@@ -9,7 +9,7 @@ use balcao_channels::{
     api::ApiChannel,
     whatsapp::{HttpClient, WhatsappChannel, WhatsappSettings},
 };
-use balcao_domain::{Language, channel::Kind};
+use balcao_domain::channel::Kind;
 use balcao_llm::{
     LanguageModel,
     openai::{self, OpenAi, Structured},
@@ -42,7 +42,6 @@ impl ChannelFactory for Accounts {
                     api_version: self.whatsapp.api_version.clone(),
                     phone_number_id: account.external_id.clone(),
                     access_token: credentials.access_token.clone(),
-                    language: Language::Portuguese,
                 },
                 self.http.clone(),
             )),

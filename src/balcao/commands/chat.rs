@@ -60,7 +60,14 @@ impl Session {
         let config = super::settings(global, &[])?;
         let demo = DemoFile::read(&config.data_dir)?;
         let tenant = demo.as_ref().and_then(|demo| demo.tenant(&args.tenant));
-        let key = args.key.clone().or_else(|| tenant.map(|tenant| tenant.keys.chat.clone()));
+        let key = match &args.key_file {
+            Some(path) => {
+                let text = std::fs::read_to_string(path);
+                Some(text.with_context(|| format!("failed to read `{}`", path.display()))?.trim().to_owned())
+            }
+            None => args.key.clone(),
+        };
+        let key = key.or_else(|| tenant.map(|tenant| tenant.keys.chat.clone()));
         let url = args.url.clone().or_else(|| demo.as_ref().map(|demo| demo.base_url.clone()));
         let (Some(key), Some(url)) = (key, url) else {
             bail!(

@@ -2,7 +2,10 @@
 
 use anyhow::Context;
 use balcao_domain::{DeadLetterId, TenantCtx};
-use balcao_store::dead_letters::{self, DeadLetter};
+use balcao_store::{
+    StoreError,
+    dead_letters::{self, DeadLetter},
+};
 use serde_json::json;
 
 use crate::{
@@ -26,7 +29,7 @@ async fn carry_out(global: &Global, command: DeadLetters, opened: &boot::Opened)
     let slug = match &command {
         DeadLetters::List { tenant, .. }
         | DeadLetters::Show { tenant, .. }
-        | DeadLetters::Replay { tenant, .. }
+        | DeadLetters::Retry { tenant, .. }
         | DeadLetters::Resolve { tenant, .. } => tenant,
     };
     let tenant = opened.tenant(slug).await?;
@@ -45,11 +48,11 @@ async fn carry_out(global: &Global, command: DeadLetters, opened: &boot::Opened)
             println!("{}", serde_json::to_string_pretty(&letter)?);
             Ok(())
         }
-        DeadLetters::Replay { id, .. } => {
+        DeadLetters::Retry { id, .. } => {
             let id: DeadLetterId = id.parse()?;
-            dead_letters::replay(&mut tx, id).await.with_context(|| format!("failed to replay `{id}`"))?;
+            dead_letters::replay(&mut tx, id).await.map_err(|error| why_not(id, error))?;
             tx.commit().await?;
-            output::print(global.json, &json!({ "replayed": id }), |_| println!("{id} will be tried again"))
+            output::print(global.json, &json!({ "retried": id }), |_| println!("{id} will be tried again"))
         }
         DeadLetters::Resolve { id, .. } => {
             let id: DeadLetterId = id.parse()?;
@@ -57,6 +60,25 @@ async fn carry_out(global: &Global, command: DeadLetters, opened: &boot::Opened)
             tx.commit().await?;
             output::print(global.json, &json!({ "resolved": id }), |_| println!("{id} is dealt with"))
         }
+    }
+}
+
+/// Why a letter cannot be tried again, in words that lead on.
+fn why_not(id: DeadLetterId, error: StoreError) -> anyhow::Error {
+    match &error {
+        StoreError::NotFound => {
+            anyhow::anyhow!("there is no dead letter `{id}` in this shop (see `balcao dead-letters list`)")
+        }
+        StoreError::Conflict { constraint } => match constraint.as_str() {
+            "dead_letter_resolved" => anyhow::anyhow!("`{id}` has been dealt with already"),
+            "dead_letter_message_kept" => anyhow::anyhow!(
+                "what `{id}` is about has been deleted since (`keep_messages_days`); mark it with `balcao dead-letters resolve`"
+            ),
+            _ => anyhow::anyhow!(
+                "nothing can be tried again for this kind of letter; see `balcao dead-letters show`, then `resolve` it"
+            ),
+        },
+        _ => anyhow::Error::new(error).context(format!("failed to retry `{id}`")),
     }
 }
 

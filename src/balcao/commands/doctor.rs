@@ -138,14 +138,17 @@ async fn number(config: &Config, slug: &str, account: &channels::ChannelAccount)
         return problem(
             CHECK,
             format!("{name}: paused ({reason})"),
-            "settle it with Meta, then resume the number",
+            format!(
+                "settle it with Meta, then: balcao tenant resume-whatsapp {slug} --phone-number-id {}",
+                account.external_id
+            ),
         );
     }
     let Some(credentials) = &account.credentials else {
         return problem(
             CHECK,
             format!("{name}: no credentials"),
-            "connect it again: balcao tenant connect-whatsapp",
+            "connect it again: balcao tenant connect-whatsapp … --replace",
         );
     };
     let url = format!("{}/{}/{}", config.whatsapp.base_url, config.whatsapp.api_version, account.external_id);
@@ -162,7 +165,7 @@ async fn number(config: &Config, slug: &str, account: &channels::ChannelAccount)
         Ok(401 | 403) => problem(
             CHECK,
             format!("{name}: the access token was refused"),
-            "create a system-user token and connect the number again",
+            "create a system-user token, then: balcao tenant connect-whatsapp … --replace",
         ),
         Ok(status) => {
             note(CHECK, format!("{name}: the Cloud API answered {status}"), "check the phone_number_id")

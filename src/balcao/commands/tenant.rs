@@ -65,6 +65,7 @@ async fn carry_out(global: &Global, command: Tenant, opened: &Opened) -> anyhow:
             app_secret_file,
             verify_token_file,
             access_token_file,
+            replace,
         } => {
             let new = NewWhatsapp {
                 phone_number_id,
@@ -78,12 +79,19 @@ async fn carry_out(global: &Global, command: Tenant, opened: &Opened) -> anyhow:
             };
             let tenant = opened.tenant(&slug).await?;
             let mut tx = store.tenant_tx(&TenantCtx::system(tenant.tenant_id)).await?;
-            let account = match channels::connect_whatsapp(&mut tx, &new).await {
+            let account = match replace {
+                true => channels::reconnect_whatsapp(&mut tx, &new).await,
+                false => channels::connect_whatsapp(&mut tx, &new).await,
+            };
+            let account = match account {
                 Err(StoreError::Conflict { .. }) => {
                     bail!(
-                        "the number `{}` is connected already, to this shop or another",
+                        "the number `{}` is connected already, to this shop (then repeat with --replace) or another",
                         new.phone_number_id
                     )
+                }
+                Err(StoreError::NotFound) => {
+                    bail!("`{slug}` has no number `{}`: connect it without --replace", new.phone_number_id)
                 }
                 other => other.context("failed to connect the number")?,
             };
@@ -101,6 +109,21 @@ async fn carry_out(global: &Global, command: Tenant, opened: &Opened) -> anyhow:
                 println!(
                     "then subscribe the app to the WhatsApp Business Account and to the field `messages`"
                 );
+            })
+        }
+        Tenant::ResumeWhatsapp { slug, phone_number_id } => {
+            let tenant = opened.tenant(&slug).await?;
+            let mut tx = store.tenant_tx(&TenantCtx::system(tenant.tenant_id)).await?;
+            let id = match channels::whatsapp_number(&mut tx, &phone_number_id).await {
+                Err(StoreError::NotFound) => {
+                    bail!("`{slug}` has no number `{phone_number_id}` (see `balcao tenant show {slug}`)")
+                }
+                other => other.context("failed to look for the number")?,
+            };
+            channels::set_paused(&mut tx, id, None).await.context("failed to resume the number")?;
+            tx.commit().await?;
+            output::print(global.json, &json!({ "resumed": id }), |_| {
+                println!("{phone_number_id} sends again; a running server takes it up within a minute")
             })
         }
         Tenant::Delete { slug, yes } => {
@@ -163,6 +186,10 @@ async fn set(
         settings[key] = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()));
     }
     let settings: Settings = serde_json::from_value(settings).context("a value has the wrong type")?;
+    if settings.time_zone.parse::<chrono_tz::Tz>().is_err() {
+        bail!("`{}` is not a time zone: write one like `America/Sao_Paulo`", settings.time_zone);
+    }
+    settings.check().map_err(anyhow::Error::msg)?;
     let mut tx = opened.store.tenant_tx(&TenantCtx::system(tenant.tenant_id)).await?;
     tenants::update_settings(&mut tx, &settings).await.context("failed to store the settings")?;
     tx.commit().await?;

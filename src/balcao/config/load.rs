@@ -13,8 +13,14 @@ use secrecy::SecretString;
 use super::table::{self, SETTINGS};
 
 /// Variables of the `BALCAO_` family that are not settings.
-const OTHER_VARIABLES: &[&str] =
-    &["BALCAO_CONFIG", "BALCAO_ASSETS", "BALCAO_URL", "BALCAO_API_KEY", "BALCAO_FAILPOINT"];
+const OTHER_VARIABLES: &[&str] = &[
+    "BALCAO_CONFIG",
+    "BALCAO_ASSETS",
+    "BALCAO_URL",
+    "BALCAO_API_KEY",
+    "BALCAO_API_KEY_FILE",
+    "BALCAO_FAILPOINT",
+];
 
 /// What the command line says.
 #[derive(Debug, Clone, Default)]

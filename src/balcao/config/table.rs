@@ -72,6 +72,7 @@ pub const SETTINGS: &[Setting] = &[
     plain("engine.lease", Some("30s"), "how long a conversation stays this node's without renewal"),
     plain("engine.idle", Some("2m"), "how long an idle conversation keeps its actor"),
     plain("engine.sweep", Some("500ms"), "how often lost wake-ups are looked for"),
+    plain("engine.forget", Some("1h"), "how often what the shops need not keep any longer is deleted"),
     plain(
         "engine.unknown_grace",
         Some("90s"),
@@ -97,11 +98,15 @@ pub fn find(key: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.key == key)
 }
 
-/// The known key that looks most like `key`.
+/// The known key that looks most like `key`; without its section a key is compared by its name alone.
 pub fn nearest(key: &str) -> &'static str {
+    let likeness = |known: &'static str| match known.split_once('.') {
+        Some((_, name)) if !key.contains('.') => strsim::damerau_levenshtein(name, key),
+        _ => strsim::damerau_levenshtein(known, key),
+    };
     SETTINGS
         .iter()
-        .map(|setting| (strsim::damerau_levenshtein(setting.key, key), setting.key))
+        .map(|setting| (likeness(setting.key), setting.key))
         .min()
         .map_or("server.listen", |(_, key)| key)
 }
@@ -109,4 +114,21 @@ pub fn nearest(key: &str) -> &'static str {
 /// The environment variable of a key.
 pub fn variable(key: &str) -> String {
     format!("BALCAO_{}", key.replace('.', "_").to_ascii_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_key_is_the_one_that_was_meant() {
+        for (written, meant) in [
+            ("listen", "server.listen"),
+            ("serverr.listen", "server.listen"),
+            ("llm.modle", "llm.model"),
+            ("encryption_key", "security.encryption_key"),
+        ] {
+            assert_eq!(nearest(written), meant);
+        }
+    }
 }

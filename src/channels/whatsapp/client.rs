@@ -60,8 +60,6 @@ pub struct WhatsappSettings {
     pub phone_number_id: String,
     /// Its bearer token.
     pub access_token: SecretString,
-    /// The language of the few words rendering adds itself.
-    pub language: Language,
 }
 
 /// One WhatsApp number, ready to send.
@@ -69,7 +67,6 @@ pub struct WhatsappSettings {
 pub struct WhatsappChannel {
     messages_url: String,
     access_token: SecretString,
-    language: Language,
     http: HttpClient,
 }
 
@@ -78,7 +75,7 @@ impl WhatsappChannel {
     pub fn new(settings: WhatsappSettings, http: HttpClient) -> Self {
         let base = settings.base_url.trim_end_matches('/');
         let messages_url = format!("{base}/{}/{}/messages", settings.api_version, settings.phone_number_id);
-        Self { messages_url, access_token: settings.access_token, language: settings.language, http }
+        Self { messages_url, access_token: settings.access_token, http }
     }
 
     /// Posts a body and returns what a 200 says.
@@ -101,8 +98,8 @@ impl WhatsappChannel {
 
 #[async_trait]
 impl Channel for WhatsappChannel {
-    fn render(&self, reply: &Reply) -> Vec<Outgoing> {
-        render::render(reply, self.language)
+    fn render(&self, reply: &Reply, language: Language) -> Vec<Outgoing> {
+        render::render(reply, language)
     }
 
     async fn send(&self, to: &Target, message: &Outgoing, tag: &str) -> Result<SendReceipt, SendError> {

@@ -5,8 +5,8 @@ use balcao_domain::{ConversationId, Language, OutboxId, Scope, channel::Kind, re
 use balcao_store::{
     TenantTx,
     conversations::{self, Conversation},
-    outbox,
-    turns::NewOutgoing,
+    outbox, tenants,
+    turns::{self, NewOutgoing},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -172,7 +172,7 @@ pub async fn give_back(
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct HumanSays {
     /// The words.
-    #[schema(example = "Oi, aqui é a Marina. Já resolvo para você.")]
+    #[schema(example = "Oi, aqui é a Marina. Já resolvo para você.", min_length = 1, max_length = 8000)]
     pub text: String,
 }
 
@@ -180,7 +180,8 @@ pub struct HumanSays {
 #[utoipa::path(
     post, path = "/v1/conversations/{id}/human-messages", tag = "hand-off",
     params(("id" = String, Path, description = "Your own id of the conversation, or ours (`conv_…`)"),
-           ("Idempotency-Key" = Option<String>, Header, description = "Repeating a request with its key sends nothing twice")),
+           ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 200,
+            description = "Repeating a request with its key sends nothing twice")),
     request_body = HumanSays,
     responses((status = 202, description = "On its way", body = Object),
               (status = 404, body = Problem, content_type = "application/problem+json")),
@@ -205,7 +206,11 @@ async fn send_as_human(
 ) -> Result<(axum::http::StatusCode, serde_json::Value), ApiError> {
     let mut tx = app.store.tenant_tx(&caller.ctx()).await?;
     let found = find(&mut tx, caller, id).await?;
-    let said = rendered(found.channel, text);
+    let language = match turns::language(&mut tx, found.conversation_id).await? {
+        Some(language) => language,
+        None => tenants::get(&mut tx).await?.language,
+    };
+    let said = rendered(found.channel, text, language);
     conversations::hand_off(&mut tx, found.conversation_id, "a person answered through the API")
         .await
         .missing("conversation")?;
@@ -219,11 +224,11 @@ async fn send_as_human(
     Ok((axum::http::StatusCode::ACCEPTED, body))
 }
 
-/// Words as a channel's messages: one where they fit.
-fn rendered(channel: Kind, text: &str) -> Vec<NewOutgoing> {
+/// Words as a channel's messages: one where they fit. What the channel adds itself is in the conversation's language.
+fn rendered(channel: Kind, text: &str, language: Language) -> Vec<NewOutgoing> {
     let reply = Reply::text(text);
     let messages = match channel {
-        Kind::Whatsapp => balcao_channels::whatsapp::render::render(&reply, Language::Portuguese),
+        Kind::Whatsapp => balcao_channels::whatsapp::render::render(&reply, language),
         Kind::Api => balcao_channels::api::render(&reply),
     };
     let new = |one: balcao_channels::Outgoing| NewOutgoing {

@@ -42,13 +42,14 @@ const MESSAGE_ID_MAX: usize = 200;
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct Say {
     /// The words, up to 8000 characters.
-    #[schema(example = "Vocês entregam em Campinas?")]
+    #[schema(example = "Vocês entregam em Campinas?", min_length = 1, max_length = 8000)]
     pub text: String,
     /// The `id` of the option the customer tapped, when the text is its `title`.
     #[serde(default)]
     pub choice: Option<String>,
     /// Your own id of this message: sending it twice is saying it once.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 200)]
     pub message_id: Option<String>,
     /// Answer as a stream of events, as `Accept: text/event-stream` does.
     #[serde(default)]
@@ -122,7 +123,7 @@ impl Said {
 #[utoipa::path(
     post, path = "/v1/conversations/{id}/messages", tag = "conversations",
     params(("id" = String, Path, description = "Your own id of the conversation"),
-           ("Idempotency-Key" = Option<String>, Header, description = "Repeating a request with its key gives the same answer, once")),
+           ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 200, description = "Repeating a request with its key gives the same answer, once")),
     request_body = Say,
     responses(
         (status = 200, description = "The answer", body = Said),

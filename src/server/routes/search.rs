@@ -17,7 +17,7 @@ const LIMIT_MAX: usize = 50;
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct Ask {
     /// As the customer would type it.
-    #[schema(example = "prazo de troca")]
+    #[schema(example = "prazo de troca", min_length = 1)]
     pub query: String,
     /// How many passages, 1 to 50.
     #[serde(default = "five")]

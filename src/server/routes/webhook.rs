@@ -27,7 +27,14 @@ use crate::App;
 
 /// The webhook's routes: bare, without the layers of the API.
 pub fn routes() -> Router<App> {
-    Router::new().route("/webhooks/whatsapp/{channel}", get(handshake).post(deliver))
+    Router::new().route("/webhooks/whatsapp/{channel}", get(handshake).post(deliver).fallback(other))
+}
+
+/// Any other method.
+async fn other() -> Response {
+    let mut refused = problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
+    refused.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("GET, HEAD, POST"));
+    refused
 }
 
 /// Why a delivery is not acknowledged. Bodies say no more than the status: nothing here helps a forger.
@@ -70,8 +77,17 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         metrics::counter!("balcao_webhook_refused_total", "reason" => self.as_str()).increment(1);
-        (self.status(), self.as_str()).into_response()
+        problem(self.status(), self.as_str())
     }
+}
+
+/// The shape of all errors (RFC 9457), short: it tells a forger nothing.
+fn problem(status: StatusCode, code: &str) -> Response {
+    let title = status.canonical_reason().unwrap_or("Error");
+    let body = serde_json::json!({
+        "type": format!("urn:balcao:problem:{code}"), "title": title, "status": status.as_u16(), "code": code,
+    });
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
 }
 
 /// `GET`: Meta asks whether this address is ours. There is no body and no signature.
@@ -90,7 +106,7 @@ async fn handshake(
         Ok(challenge) => challenge.into_response(),
         Err(error) => {
             tracing::warn!(channel.id = %account.channel_id, %error, "refused a webhook handshake");
-            (StatusCode::FORBIDDEN, "forbidden").into_response()
+            problem(StatusCode::FORBIDDEN, "forbidden")
         }
     }
 }

@@ -5,7 +5,7 @@ use balcao_tests::counter::{Counter, Setup, read};
 use serde_json::{Value, json};
 
 /// Every route, with the scope it needs. A new one that is missing here fails the last assertion of the test.
-const ROUTES: [(&str, &str, &str); 26] = [
+const ROUTES: &[(&str, &str, &str)] = &[
     ("POST", "/v1/conversations/x/messages", "chat"),
     ("GET", "/v1/conversations/x/messages", "chat"),
     ("GET", "/v1/conversations", "chat"),
@@ -26,6 +26,9 @@ const ROUTES: [(&str, &str, &str); 26] = [
     ("GET", "/v1/admin/dead-letters/x", "admin"),
     ("POST", "/v1/admin/dead-letters/x/replay", "admin"),
     ("POST", "/v1/admin/dead-letters/x/resolve", "admin"),
+    ("GET", "/v1/admin/customers?who=x", "admin"),
+    ("GET", "/v1/admin/customers/x/export", "admin"),
+    ("DELETE", "/v1/admin/customers/x", "admin"),
     ("GET", "/v1/admin/keys", "admin"),
     ("POST", "/v1/admin/keys", "admin"),
     ("DELETE", "/v1/admin/keys/x", "admin"),
@@ -38,7 +41,7 @@ const ROUTES: [(&str, &str, &str); 26] = [
 async fn every_route_asks_for_a_key_of_its_scope() {
     let counter = Counter::open().await;
     let shop = &counter.aurora;
-    for (method, path, scope) in ROUTES {
+    for &(method, path, scope) in ROUTES {
         let nobody = counter.http.request(method.parse().unwrap(), format!("{}{path}", counter.url));
         assert_eq!(read(nobody).await.0, 401, "{method} {path} without a key");
         assert_eq!(

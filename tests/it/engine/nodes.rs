@@ -199,3 +199,19 @@ async fn a_turn_that_outlives_the_shutdown_is_taken_again_by_the_next_node() {
     scene.until("select count(*) from conversation_cursor where owner = 'node-b'", "1").await;
     patient.shutdown(Duration::from_secs(2)).await;
 }
+
+#[tokio::test]
+async fn the_clockwork_lets_old_messages_go_and_counts_them() {
+    let scene = Scene::prompt().await;
+    let camila = scene.customer(1).await;
+    let system = scene.node().await;
+    accept(&system, camila.says("faz tempo")).await;
+    scene.until_quiet().await;
+    let mut admin = scene.db.admin().await;
+    admin.execute("update inbox set received_at = received_at - interval '400 days'").await.unwrap();
+    scene.until("select count(*) from inbox", "0").await;
+    accept(&system, camila.says("hoje")).await;
+    scene.until_quiet().await;
+    assert_eq!(scene.value("select count(*) from inbox").await, "1", "what is young stays");
+    system.shutdown(Duration::from_secs(5)).await;
+}

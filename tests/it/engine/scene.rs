@@ -124,7 +124,7 @@ impl Phone {
 
 #[async_trait]
 impl Channel for Phone {
-    fn render(&self, reply: &Reply) -> Vec<Outgoing> {
+    fn render(&self, reply: &Reply, _: Language) -> Vec<Outgoing> {
         let body = serde_json::json!({ "type": "text", "text": { "body": reply.text } });
         vec![Outgoing { kind: "text".into(), text: reply.text.clone(), body }]
     }
@@ -220,6 +220,7 @@ impl Scene {
             lease: Duration::from_secs(10),
             idle: Duration::from_secs(30),
             sweep: Duration::from_millis(100),
+            forget: Duration::from_millis(200),
             unknown_grace: Duration::from_millis(500),
             stale_after: Duration::from_secs(3_600),
         }

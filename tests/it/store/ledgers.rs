@@ -133,6 +133,20 @@ async fn the_same_request_gets_the_same_answer_once() {
     admin.execute("update idempotency_key set reserved_at = now() - interval '61 seconds'").await.unwrap();
     assert_eq!(begin("k", b"another").await, Begin::Fresh, "reservations lapse after a minute");
 
+    // Webhooks are delivered again for a week: what one noted is remembered longer.
+    let webhook = "webhook/account/1";
+    assert_eq!(begin(webhook, b"news").await, Begin::Fresh);
+    let mut tx = world.tx().await;
+    idempotency::finish(&mut tx, webhook, 200, &json!(null)).await.unwrap();
+    tx.commit().await.unwrap();
+    admin.execute("update idempotency_key set reserved_at = now() - interval '7 days'").await.unwrap();
+    assert!(matches!(begin(webhook, b"news").await, Begin::Replay { .. }), "the seventh day");
+    admin
+        .execute("update idempotency_key set reserved_at = now() - interval '8 days 1 second'")
+        .await
+        .unwrap();
+    assert_eq!(begin(webhook, b"news").await, Begin::Fresh);
+
     // Dropped with its transaction: as if it had never been.
     let mut tx = world.tx().await;
     assert_eq!(idempotency::begin(&mut tx, "k2", b"r").await.unwrap(), Begin::Fresh);
@@ -199,4 +213,28 @@ async fn a_dead_turns_messages_come_again_at_the_end_of_the_conversation() {
     let claim = world.claim("node").await.unwrap();
     let again: Vec<_> = claim.messages.iter().map(|m| (m.seq, m.message.content.words().unwrap())).collect();
     assert_eq!(again, [(4, "a"), (5, "b")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_gets_new_credentials_and_sends_again() {
+    let world = world().await;
+    let mut tx = world.tx().await;
+    channels::set_paused(&mut tx, world.channel, Some("the token was refused")).await.unwrap();
+    let mut new = whatsapp("309900000000001");
+    new.credentials.access_token = "novo".to_owned().into();
+    (new.waba_id, new.display) = (None, String::new());
+    let account = channels::reconnect_whatsapp(&mut tx, &new).await.unwrap();
+    assert_eq!(account.channel_id, world.channel, "the webhook's path stays");
+    assert_eq!(account.paused_reason, None);
+    assert_eq!(account.credentials.unwrap().access_token.expose_secret(), "novo");
+    assert_eq!(
+        (account.waba_id.as_deref(), account.display.as_str()),
+        (Some("209900000000001"), "551140009001")
+    );
+    tx.commit().await.unwrap();
+
+    let other = tenants::by_slug(&world.store, "trigo").await.unwrap().unwrap();
+    let mut tx = world.store.tenant_tx(&TenantCtx::system(other.tenant_id)).await.unwrap();
+    let foreign = channels::reconnect_whatsapp(&mut tx, &new).await;
+    assert!(matches!(foreign, Err(StoreError::NotFound)), "{foreign:?}");
 }

@@ -17,7 +17,6 @@ fn channel_at(base_url: &str, token: &str) -> WhatsappChannel {
         api_version: API_VERSION.into(),
         phone_number_id: NUMBER.into(),
         access_token: token.into(),
-        language: Language::Portuguese,
     };
     WhatsappChannel::new(settings, http)
 }

@@ -15,6 +15,7 @@ pub struct Completion {
     pub model: Option<String>,
     /// The chat; the last message of the user is what the shop answers. What was said before is remembered by the
     /// conversation itself.
+    #[schema(min_items = 1)]
     pub messages: Vec<Message>,
     /// Answer as a stream of chunks.
     #[serde(default)]
