@@ -401,7 +401,7 @@ mod tests {
             ("Você pode trocar em até 30 dias.", "A entrega leva 30 dias.", "30 dias"),
             ("Entrega em 5 dias úteis. A garantia é de 12 meses.", "Devoluções em até 12 meses.", "12 meses"),
             ("Returns within 45 days.", "Delivery takes 45 days.", "45 days"),
-            ("10% de desconto no PIX.", "O frete custa 10% do valor.", "10%"),
+            ("10% de desconto no PIX.", "No frete, 10% é por sua conta.", "10%"),
             ("Frete grátis acima de R$ 199,00.", "O frete custa R$ 199,00.", "r$ 199,00"),
             ("Free shipping from £50.", "Shipping costs £50.", "£50"),
             ("Abrimos às 9h.", "A entrega chega às 9h.", "9h"),
