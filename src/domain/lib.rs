@@ -8,6 +8,7 @@
 
 pub mod breaker;
 pub mod channel;
+pub mod commerce;
 pub mod conversation;
 pub mod customer;
 pub mod delivery;
