@@ -3,7 +3,9 @@
 //! Knows nothing of the database, of conversations or of actors. What a payment's facts come to is decided in
 //! `balcao_domain::payment`; this crate speaks the providers' languages.
 //!
-//! Reading order: [`brcode`] (PIX "copia e cola", built and read), [`qr`] (as a picture).
+//! Reading order: [`brcode`] (PIX "copia e cola", built and read), [`qr`] (as a picture), [`webhook`] (what
+//! providers and shops report).
 
 pub mod brcode;
 pub mod qr;
+pub mod webhook;

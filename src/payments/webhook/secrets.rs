@@ -1,0 +1,76 @@
+//! What a shop shares with a sender.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::Rejected;
+
+/// A shop's keys for one sender. Lists are for rotation: the old key and the new one are both good for a while.
+#[derive(Debug, Clone)]
+pub struct Secrets {
+    keys: Vec<SecretString>,
+    /// Woovi's old HMAC-SHA1 keys; used only while there is no public key.
+    legacy_keys: Vec<SecretString>,
+    public_keys_pem: Vec<String>,
+    /// Refuse calls whose client certificate our proxy did not verify (API Pix).
+    pub require_client_certificate: bool,
+    /// How far the time of signing may be from now, in seconds, in both directions.
+    pub tolerance_seconds: i64,
+}
+
+impl Default for Secrets {
+    fn default() -> Self {
+        Self {
+            keys: Vec::new(),
+            legacy_keys: Vec::new(),
+            public_keys_pem: Vec::new(),
+            require_client_certificate: false,
+            tolerance_seconds: 300,
+        }
+    }
+}
+
+impl Secrets {
+    /// Nothing shared: every call is refused.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// And this key or token, as the sender shows it. For Basic credentials: `user:password`.
+    #[must_use]
+    pub fn with_key(mut self, key: impl Into<String>) -> Self {
+        self.keys.push(SecretString::from(key.into()));
+        self
+    }
+
+    /// And this key of a deprecated recipe.
+    #[must_use]
+    pub fn with_legacy_key(mut self, key: impl Into<String>) -> Self {
+        self.legacy_keys.push(SecretString::from(key.into()));
+        self
+    }
+
+    /// And the sender's public key, as PEM.
+    #[must_use]
+    pub fn with_public_key_pem(mut self, pem: impl Into<String>) -> Self {
+        self.public_keys_pem.push(pem.into());
+        self
+    }
+
+    /// The keys that are not empty: an empty one is a mistake that would let anybody sign.
+    pub(super) fn keys(&self) -> Result<Vec<&str>, Rejected> {
+        usable(&self.keys)
+    }
+
+    pub(super) fn legacy_keys(&self) -> Result<Vec<&str>, Rejected> {
+        usable(&self.legacy_keys)
+    }
+
+    pub(super) fn public_keys_pem(&self) -> &[String] {
+        &self.public_keys_pem
+    }
+}
+
+fn usable(keys: &[SecretString]) -> Result<Vec<&str>, Rejected> {
+    let keys: Vec<&str> = keys.iter().map(|key| key.expose_secret()).filter(|key| !key.is_empty()).collect();
+    if keys.is_empty() { Err(Rejected::NoKey) } else { Ok(keys) }
+}
