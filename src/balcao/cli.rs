@@ -76,6 +76,49 @@ pub enum Command {
     /// Find a shop's customer, give them all their data, or erase it
     #[command(subcommand)]
     Customer(Customer),
+    /// Score the engine offline: retrieval on BEIR sets, commerce on τ-retail, pass^k of any trials
+    #[command(subcommand)]
+    Eval(Eval),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Eval {
+    /// Search on a data set in BEIR layout, by each configuration; `default` is what customers get
+    Retrieval(EvalRetrieval),
+    /// pass^k of trials: the chance that k trials of a task all succeed
+    PassK {
+        /// JSONL with a task, a trial and a reward in each line
+        #[arg(long, value_name = "FILE")]
+        trials: PathBuf,
+    },
+    /// Replay the reference actions of τ-retail through our commerce operations
+    TauRetail {
+        /// Folder with db.json and tasks.json
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// Write each task's final state there, one file a task
+        #[arg(long, value_name = "OUT")]
+        dump: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The set is embedded once, into a database of its own under the data folder; later runs only search.\n\n  balcao eval retrieval --beir datasets/scifact --json\n  balcao eval retrieval --beir datasets/scifact --config-name default --run scifact.trec"
+)]
+pub struct EvalRetrieval {
+    /// Folder with corpus.jsonl, queries.jsonl and qrels/*.tsv
+    #[arg(long, value_name = "DIR")]
+    pub beir: PathBuf,
+    /// Write the TREC run of `default` (or of the one --config-name) there
+    #[arg(long, value_name = "FILE")]
+    pub run: Option<PathBuf>,
+    /// Only this configuration: lexical, vector, hybrid or default
+    #[arg(long, value_name = "NAME")]
+    pub config_name: Option<String>,
+    /// Only the queries of one half, split by a hash of their ids: dev (to tune on) or test (to report)
+    #[arg(long, value_name = "HALF", value_parser = ["dev", "test"])]
+    pub half: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ mod customer;
 mod dead_letters;
 mod doctor;
 mod emulator;
+mod eval;
 mod ingest;
 mod key;
 mod migrate;
@@ -35,6 +36,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Migrate { dry_run } => migrate::run(&global, dry_run).await,
         Command::Bench(command) => bench::run(&global, command).await,
         Command::DeadLetters(command) => dead_letters::run(&global, command).await,
+        Command::Eval(command) => eval::run(&global, command).await,
         Command::Customer(command) => customer::run(&global, command).await,
     }
 }

@@ -37,6 +37,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("balcao-emulators", &[]),
+    ("balcao-evals", &["balcao-domain"]),
 ];
 
 /// Each large dependency and its one home.
@@ -113,9 +114,11 @@ fn every_crate_forbids_unsafe_code() {
     assert!(manifest.contains("unsafe_code = \"forbid\""));
     let folders = std::fs::read_dir(format!("{root}/src")).expect("the workspace has a src folder");
     let crates = folders.filter_map(|entry| Some(entry.ok()?.path().join("Cargo.toml")));
-    for path in
-        crates.chain([format!("{root}/actors/Cargo.toml").into(), format!("{root}/tests/Cargo.toml").into()])
-    {
+    for path in crates.chain([
+        format!("{root}/actors/Cargo.toml").into(),
+        format!("{root}/evals/Cargo.toml").into(),
+        format!("{root}/tests/Cargo.toml").into(),
+    ]) {
         let text = std::fs::read_to_string(&path).expect("every crate has a manifest");
         assert!(
             text.contains("[lints]\nworkspace = true"),
