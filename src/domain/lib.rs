@@ -4,7 +4,7 @@
 //! passed in). What decides is tested here by tables; actors and transactions carry the effects out.
 //!
 //! Reading order: [`ids`], [`tenant`], [`channel`], [`customer`], [`inbound`], [`conversation`], [`turn`],
-//! [`reply`], [`delivery`], [`money`], [`ledger`], [`payment`], [`breaker`], [`rulebook`], [`text`].
+//! [`reply`], [`delivery`], [`money`], [`ledger`], [`payment`], [`commerce`], [`breaker`], [`rulebook`], [`text`].
 
 pub mod breaker;
 pub mod channel;
