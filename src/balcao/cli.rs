@@ -113,7 +113,7 @@ pub struct EvalRetrieval {
     /// Write the TREC run of `default` (or of the one --config-name) there
     #[arg(long, value_name = "FILE")]
     pub run: Option<PathBuf>,
-    /// Only this configuration: lexical, vector, hybrid or default
+    /// Only this configuration: lexical, vector, even, hybrid or default
     #[arg(long, value_name = "NAME")]
     pub config_name: Option<String>,
     /// Only the queries of one half, split by a hash of their ids: dev (to tune on) or test (to report)

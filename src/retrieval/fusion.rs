@@ -27,6 +27,38 @@ pub struct Candidate {
 /// One side's finding: passage, document, score.
 pub type Ranked = (PassageId, DocumentId, f32);
 
+/// How much the words count against the meaning.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Weight {
+    /// This much for the words, 0 to 1, whatever is asked.
+    Fixed(f32),
+    /// As the question deserves: see [`lexical_weight`].
+    Following,
+}
+
+/// Half and half is what wins on questions of ordinary length.
+pub const EVEN: f32 = 0.5;
+
+/// A question in a language the nearest passages are not in shares names and numbers with them, and little else. Not
+/// nothing: a name is worth having.
+const FOREIGN: f32 = 0.15;
+
+/// From so many different words on a question is a story, and one vector of it blurs; at the second number it is
+/// ranked by its words, but for a rest.
+const STORY: (usize, usize) = (40, 160);
+const OF_A_STORY: f32 = 0.85;
+
+/// The weight of the words, 0 to 1, for a question of so many different words; `foreign` says that its language is
+/// another than that of the passages it means.
+pub fn lexical_weight(words: usize, foreign: bool) -> f32 {
+    if foreign {
+        return FOREIGN;
+    }
+    let (from, to) = STORY;
+    let along = words.clamp(from, to) - from;
+    EVEN + (OF_A_STORY - EVEN) * along as f32 / (to - from) as f32
+}
+
 /// Fuses both sides, best first. `lexical_weight` is 0 to 1.
 pub fn fuse(lexical: &[Ranked], vector: &[Ranked], lexical_weight: f32) -> Vec<Candidate> {
     let mut candidates: HashMap<PassageId, Candidate> = HashMap::with_capacity(lexical.len() + vector.len());
@@ -58,6 +90,15 @@ fn span(ranked: &[Ranked]) -> (f32, f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_count_more_in_a_story_and_less_in_a_foreign_language() {
+        assert_eq!(lexical_weight(8, false), EVEN);
+        assert_eq!(lexical_weight(40, false), EVEN);
+        assert!(lexical_weight(100, false) > EVEN);
+        assert_eq!(lexical_weight(1_000, false), OF_A_STORY);
+        assert!(lexical_weight(8, true) < EVEN);
+    }
 
     fn ids(n: usize) -> Vec<PassageId> {
         (0..n).map(|_| PassageId::generate()).collect()

@@ -20,8 +20,9 @@ use moka::future::Cache;
 use crate::{
     Hit, SearchError, SearchRequest, SearchResult, Searcher,
     confidence::Signs,
-    fusion::{self, Candidate},
+    fusion::{self, Candidate, Weight},
     ingest::tidy,
+    language,
     query::Query,
     readable::{self, RankedPassage},
 };
@@ -29,8 +30,8 @@ use crate::{
 /// Candidates each side gives; scores are scaled over them.
 const DEPTH: usize = 100;
 
-/// The share of the words in the fused score. Half and half was at or near the best on every development set.
-pub const LEXICAL_WEIGHT: f32 = 0.5;
+/// The passages nearest in meaning whose languages are asked: enough for a majority.
+const NEAREST: usize = 5;
 
 /// What a passage in the language asked for gains over one in another, in units of the fused score: it decides
 /// between translations of the same page and little else.
@@ -89,7 +90,7 @@ impl HybridSearcher {
         ctx: &TenantCtx,
         query: &Query,
         collection: Option<&str>,
-        lexical_weight: f32,
+        weight: Weight,
     ) -> Result<Ranking, StoreError> {
         let mut stages = Stages::default();
         let (lexical, vector) = tokio::join!(
@@ -99,9 +100,9 @@ impl HybridSearcher {
         stages.push("search.lexical", lexical.1);
         stages.push("search.embed", vector.1);
         let lexical = lexical.0?;
-        let by_vector = match vector.0 {
+        let found = match vector.0 {
             Ok(vector) => {
-                let (found, took) = timed(self.by_meaning(ctx, &vector, collection)).await;
+                let (found, took) = timed(self.by_meaning(ctx, query, &vector, collection, weight)).await;
                 stages.push("search.vector", took);
                 Some(found?)
             }
@@ -111,14 +112,20 @@ impl HybridSearcher {
                 None
             }
         };
-        let weight = if by_vector.is_some() { lexical_weight } else { 1.0 };
-        let candidates = fusion::fuse(&lexical, by_vector.as_deref().unwrap_or(&[]), weight);
-        Ok(Ranking { candidates, degraded: by_vector.is_none(), stages: stages.0 })
+        let degraded = found.is_none();
+        let (by_vector, foreign) = found.unwrap_or_default();
+        let weight = match weight {
+            _ if degraded => 1.0,
+            Weight::Fixed(weight) => weight,
+            Weight::Following => fusion::lexical_weight(query.distinct_words(), foreign),
+        };
+        let candidates = fusion::fuse(&lexical, &by_vector, weight);
+        Ok(Ranking { candidates, degraded, stages: stages.0 })
     }
 
     /// What the confidence of a search is made of: for calibrating it.
     pub async fn signs(&self, ctx: &TenantCtx, query: &Query) -> Result<Signs, StoreError> {
-        let ranking = self.rank(ctx, query, None, LEXICAL_WEIGHT).await?;
+        let ranking = self.rank(ctx, query, None, Weight::Following).await?;
         let best = self.passages(ctx, &ranking.candidates, &SearchRequest::new("", 1)).await?;
         Ok(Signs::read(query, &ranking.candidates, &best))
     }
@@ -136,17 +143,27 @@ impl HybridSearcher {
         Ok(found)
     }
 
+    /// What lies nearest, and whether that is in another language than the question.
     async fn by_meaning(
         &self,
         ctx: &TenantCtx,
+        query: &Query,
         vector: &[f32],
         collection: Option<&str>,
-    ) -> Result<Vec<knowledge::Ranked>, StoreError> {
+        weight: Weight,
+    ) -> Result<(Vec<knowledge::Ranked>, bool), StoreError> {
         let model = self.embedder.model_id();
         let mut tx = self.store.tenant_tx(ctx).await?;
         let found = knowledge::search::vector(&mut tx, vector, model, collection, DEPTH as i64).await?;
+        let mut foreign = false;
+        if let (Weight::Following, Some(asked_in)) = (weight, language::guess(&query.text)) {
+            let nearest: Vec<_> = found.iter().take(NEAREST).map(|(passage, ..)| *passage).collect();
+            let languages = knowledge::search::languages(&mut tx, &nearest).await?;
+            let others = languages.iter().filter(|language| *language != asked_in.code()).count();
+            foreign = others * 2 > languages.len();
+        }
         tx.commit().await?;
-        Ok(found)
+        Ok((found, foreign))
     }
 
     /// The vector of a question, from the cache where it was asked before. Equal questions at the same time are
@@ -177,7 +194,7 @@ impl HybridSearcher {
         request: &SearchRequest,
     ) -> Result<SearchResult, StoreError> {
         let collection = request.collection.as_deref().map(tidy);
-        let mut ranking = self.rank(ctx, &query, collection.as_deref(), LEXICAL_WEIGHT).await?;
+        let mut ranking = self.rank(ctx, &query, collection.as_deref(), Weight::Following).await?;
         let started = Instant::now();
         let ranked = self.passages(ctx, &ranking.candidates, request).await?;
         let confidence = Signs::read(&query, &ranking.candidates, &ranked).confidence();

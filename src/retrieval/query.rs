@@ -1,5 +1,7 @@
 //! What a customer's message asks for: cleaned, and with what it refers to put in front.
 
+use std::collections::HashSet;
+
 use balcao_domain::text;
 
 /// Longer questions are cut: nobody types more, and ranking costs grow with every word.
@@ -68,6 +70,11 @@ impl Query {
         !self.text.chars().any(char::is_alphanumeric)
     }
 
+    /// How many different words it has, those it refers to included.
+    pub fn distinct_words(&self) -> usize {
+        text::words(&self.text).into_iter().collect::<HashSet<_>>().len()
+    }
+
     /// The words to look up; all of them when only small words are left ("quem?").
     pub fn lexical_text(&self) -> String {
         let content = content_words(&self.text);
@@ -123,6 +130,11 @@ mod tests {
         for question in ["", "   ", "?!...", "👍", "\u{0}\u{7}"] {
             assert!(Query::read(question, &[]).is_empty(), "{question:?}");
         }
+    }
+
+    #[test]
+    fn a_word_said_twice_is_one_word() {
+        assert_eq!(Query::read("Não, não e NAO quero", &[]).distinct_words(), 3);
     }
 
     #[test]

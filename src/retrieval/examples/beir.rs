@@ -29,7 +29,7 @@ use balcao_domain::{DocumentId, Language, TenantCtx, tenant::Settings, text};
 use balcao_llm::{E5, Embedder};
 use balcao_retrieval::{
     HybridSearcher, Ingestor, MediaType, NewDocument,
-    fusion::{Candidate, Ranked, fuse},
+    fusion::{Candidate, EVEN, Ranked, Weight, fuse},
     query::Query,
 };
 use balcao_store::{ConnectOptions, Store, keyring::Keyring, knowledge, tenants};
@@ -75,7 +75,7 @@ async fn main() -> Result<()> {
     for (variant, queries) in variants {
         let rankings: Vec<Vec<Candidate>> = futures::stream::iter(&queries)
             .map(|query| async {
-                let ranking = searcher.rank(&ctx, query, None, 0.5).await?;
+                let ranking = searcher.rank(&ctx, query, None, Weight::Fixed(EVEN)).await?;
                 anyhow::Ok(ranking.candidates)
             })
             .buffered(2)

@@ -89,6 +89,19 @@ pub async fn vector(
         .collect())
 }
 
+/// The languages of these passages (ISO 639-1), in no order.
+pub async fn languages(tx: &mut TenantTx, ids: &[PassageId]) -> Result<Vec<String>, StoreError> {
+    let ids: Vec<_> = ids.iter().map(PassageId::as_uuid).collect();
+    let languages = sqlx::query_scalar!(
+        "select language from passage where tenant_id = $1 and passage_id = any($2)",
+        tx.tenant_id().as_uuid(),
+        &ids,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(languages)
+}
+
 /// These passages, in no order. Those that are gone by now are left out.
 pub async fn fetch(tx: &mut TenantTx, ids: &[PassageId]) -> Result<Vec<FoundPassage>, StoreError> {
     let tenant_id = tx.tenant_id().as_uuid();

@@ -10,7 +10,8 @@ use balcao_domain::{Language, TenantCtx, tenant::Settings};
 use balcao_evals::retrieval::{BeirSet, Half, Qrels, Run, Summary, evaluate, half};
 use balcao_llm::Embedder;
 use balcao_retrieval::{
-    HybridSearcher, Ingestor, MediaType, NewDocument, SearchRequest, Searcher, hybrid::LEXICAL_WEIGHT,
+    HybridSearcher, Ingestor, MediaType, NewDocument, SearchRequest, Searcher,
+    fusion::{EVEN, Weight},
     query::Query,
 };
 use balcao_store::{Store, knowledge, tenants};
@@ -36,30 +37,34 @@ enum Configuration {
     Lexical,
     /// Meaning alone.
     Vector,
-    /// Both, fused; nothing after it.
+    /// Both, half and half.
+    Even,
+    /// Both, the weight following the question; nothing after it.
     Hybrid,
     /// What customers get: follow-ups resolved, near-duplicates removed, neighbours joined.
     Default,
 }
 
 impl Configuration {
-    const ALL: [Self; 4] = [Self::Lexical, Self::Vector, Self::Hybrid, Self::Default];
+    const ALL: [Self; 5] = [Self::Lexical, Self::Vector, Self::Even, Self::Hybrid, Self::Default];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Lexical => "lexical",
             Self::Vector => "vector",
+            Self::Even => "even",
             Self::Hybrid => "hybrid",
             Self::Default => "default",
         }
     }
 
     /// The share of the words in the fused score.
-    const fn lexical_weight(self) -> f32 {
+    const fn weight(self) -> Weight {
         match self {
-            Self::Lexical => 1.0,
-            Self::Vector => 0.0,
-            Self::Hybrid | Self::Default => LEXICAL_WEIGHT,
+            Self::Lexical => Weight::Fixed(1.0),
+            Self::Vector => Weight::Fixed(0.0),
+            Self::Even => Weight::Fixed(EVEN),
+            Self::Hybrid | Self::Default => Weight::Following,
         }
     }
 }
@@ -70,7 +75,9 @@ pub async fn run(global: &Global, args: EvalRetrieval) -> anyhow::Result<()> {
         None => Configuration::ALL.to_vec(),
         Some(name) => match Configuration::ALL.into_iter().find(|known| known.name() == name) {
             Some(known) => vec![known],
-            None => bail!("there is no configuration `{name}`: lexical, vector, hybrid and default are"),
+            None => {
+                bail!("there is no configuration `{name}`: lexical, vector, even, hybrid and default are")
+            }
         },
     };
     let set = BeirSet::read(&args.beir)?;
@@ -241,8 +248,7 @@ async fn ask(
                     }
                     _ => {
                         let query = Query::read(&question.text, &[]);
-                        let ranking =
-                            searcher.rank(ctx, &query, None, configuration.lexical_weight()).await?;
+                        let ranking = searcher.rank(ctx, &query, None, configuration.weight()).await?;
                         documents(
                             ranking.candidates.into_iter().filter(|found| found.score > 0.0).filter_map(
                                 |found| Some((names.get(&found.document_id)?.clone(), found.score)),
