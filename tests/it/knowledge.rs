@@ -560,6 +560,42 @@ async fn a_rare_word_in_a_large_shop_is_looked_up_in_the_index() {
 }
 
 #[tokio::test]
+async fn how_often_a_word_stands_in_a_passage_is_read_off_its_rank() {
+    let world = World::new().await;
+    let mut admin = world.db.admin().await;
+    let wrong = admin
+        .rows(
+            "select n, found from generate_series(1, 60) n,
+                    lexeme_frequency(to_tsvector('simple', repeat('frete prazo ', n)), 'prazo'::tsquery) found
+             where found is distinct from least(n, 32)",
+        )
+        .await
+        .expect("a comparison");
+    admin.close().await;
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[tokio::test]
+async fn a_rare_word_ranks_above_common_ones_and_a_repeated_one_above_a_single_one() {
+    let world = World::new().await;
+    for n in 0..8 {
+        world.put(&world.aurora, &format!("{n}.md"), &format!("Prazo da entrega número {n} da loja.")).await;
+    }
+    world.put(&world.aurora, "garantia.md", "Garantia da loja, sem número.").await;
+    world.put(&world.aurora, "bordado.md", "Bordado da loja, sem número.").await;
+    let first = async |question: &str| {
+        let mut tx = world.store.tenant_tx(&world.aurora).await.expect("a transaction");
+        let found = knowledge::search::lexical(&mut tx, question, None, 1).await.expect("a ranking");
+        let passage = knowledge::search::fetch(&mut tx, &[found[0].0]).await.expect("its text");
+        tx.commit().await.expect("a commit");
+        passage[0].uri.clone()
+    };
+    assert_eq!(first("prazo garantia").await, "garantia.md");
+    assert_eq!(first("garantia bordado bordado").await, "bordado.md");
+    assert_eq!(first("bordado garantia garantia").await, "garantia.md");
+}
+
+#[tokio::test]
 async fn search_without_a_tenant_is_an_error_and_not_an_empty_answer() {
     let world = stocked().await;
     let mut runtime = world.db.runtime().await;
