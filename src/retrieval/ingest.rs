@@ -21,8 +21,9 @@ use balcao_store::{Store, StoreError, knowledge};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{langchain, language};
-pub use load::{FoundFile, MAX_BYTES, MediaType, Unreadable};
+use crate::language;
+pub use balcao_loaders::{MediaType, Unreadable, text::MAX_BYTES};
+pub use load::FoundFile;
 
 /// The collection of documents that name none.
 pub const DEFAULT_COLLECTION: &str = "default";
@@ -166,7 +167,7 @@ impl Ingestor {
         let Some(media_type) = MediaType::of_path(&file.path) else {
             return Ok(Report::failed(&file.uri, Unreadable::UnknownKind));
         };
-        match load::read(&file.path).await {
+        match load::read(&file.path, media_type).await {
             Err(why) => Ok(Report::failed(&file.uri, why)),
             Ok(bytes) => {
                 let new = NewDocument {
@@ -181,7 +182,7 @@ impl Ingestor {
         }
     }
 
-    /// Takes in one document.
+    /// Takes in one document, or every document of an archive.
     pub async fn ingest_document(
         &self,
         ctx: &TenantCtx,
@@ -189,9 +190,56 @@ impl Ingestor {
         progress: OnProgress<'_>,
     ) -> Result<Report, StoreError> {
         let uri = tidy(&new.uri);
-        let Some(media_type) = new.media_type.or_else(|| MediaType::of_path(Path::new(&uri))) else {
-            return Ok(Report::failed(&uri, Unreadable::UnknownKind));
+        match new.media_type.or_else(|| MediaType::of_path(Path::new(&uri))) {
+            None => Ok(Report::failed(&uri, Unreadable::UnknownKind)),
+            Some(MediaType::Zip) => self.ingest_archive(ctx, new, uri, progress).await,
+            Some(media_type) => self.ingest_one(ctx, new, uri, media_type, progress).await,
+        }
+    }
+
+    /// Takes in the files of an archive, each a document named below it.
+    async fn ingest_archive(
+        &self,
+        ctx: &TenantCtx,
+        new: NewDocument,
+        uri: String,
+        progress: OnProgress<'_>,
+    ) -> Result<Report, StoreError> {
+        let members = match off_the_runtime(move || balcao_loaders::unpack(&new.bytes, &options())).await {
+            Ok(members) => members,
+            Err(why) => return Ok(Report::failed(&uri, why)),
         };
+        let total = members.len();
+        let mut report = Report::default();
+        for (done, member) in members.into_iter().enumerate() {
+            let uri = tidy(&format!("{uri}/{}", member.path));
+            progress(Progress::File { uri: &uri, done, total });
+            report.add(match member.content {
+                Err(why) => Report::failed(&uri, why),
+                Ok((media_type, bytes)) => {
+                    let collection = new.collection.clone();
+                    let new = NewDocument {
+                        collection,
+                        uri: uri.clone(),
+                        title: None,
+                        bytes,
+                        media_type: Some(media_type),
+                    };
+                    self.ingest_one(ctx, new, uri, media_type, progress).await?
+                }
+            });
+        }
+        Ok(report)
+    }
+
+    async fn ingest_one(
+        &self,
+        ctx: &TenantCtx,
+        new: NewDocument,
+        uri: String,
+        media_type: MediaType,
+        progress: OnProgress<'_>,
+    ) -> Result<Report, StoreError> {
         let collection = Some(tidy(&new.collection)).filter(|name| !name.is_empty());
         let collection = collection.unwrap_or_else(|| DEFAULT_COLLECTION.to_owned());
         let content_hash = self.document_hash(&new, media_type);
@@ -199,7 +247,7 @@ impl Ingestor {
             return Ok(report);
         }
         let bytes = new.bytes.len() as i64;
-        let prepared = match self.prepare(new, &uri, media_type).await {
+        let mut prepared = match self.prepare(new, &uri, media_type).await {
             Ok(prepared) => prepared,
             Err(why) => return Ok(Report::failed(&uri, why)),
         };
@@ -212,7 +260,11 @@ impl Ingestor {
             content_hash,
             bytes,
         };
-        self.write(ctx, &document, prepared, progress).await
+        let left_out = std::mem::take(&mut prepared.left_out);
+        let mut report = self.write(ctx, &document, prepared, progress).await?;
+        let uri = document.uri;
+        report.failed.extend(left_out.into_iter().map(|reason| Failed { uri: uri.clone(), reason }));
+        Ok(report)
     }
 
     /// The report of a document that is there already, as it is.
@@ -234,37 +286,41 @@ impl Ingestor {
         }))
     }
 
-    /// Covers everything that decides what is stored: the bytes, the title given, the splitter and the model.
+    /// Covers everything that decides what is stored: the bytes, the title given, the loaders, the splitter and the
+    /// model.
     fn document_hash(&self, new: &NewDocument, media_type: MediaType) -> Vec<u8> {
         let title = new.title.as_deref().unwrap_or_default();
-        let version = [split::VERSION];
+        let version = [balcao_loaders::VERSION, split::VERSION];
         let parts =
             [self.embedder.model_id().as_bytes(), &version, media_type.as_str().as_bytes(), title.as_bytes()];
         hash(parts.into_iter().chain([&new.bytes[..]]))
     }
 
-    /// From bytes to passages without vectors. Splitting is work for a core, so it leaves the runtime's threads.
+    /// From bytes to passages without vectors. Reading and splitting is work for a core, so it leaves the runtime's
+    /// threads.
     async fn prepare(
         &self,
         new: NewDocument,
         uri: &str,
         media_type: MediaType,
     ) -> Result<Prepared, Unreadable> {
-        let text = langchain::load_text(load::decode(&new.bytes)?).await?;
         let embedder = Arc::clone(&self.embedder);
         let uri = uri.to_owned();
-        tokio::task::spawn_blocking(move || {
-            let split = split::split(&text, media_type, |chunk| embedder.count_tokens(chunk));
-            let title = [new.title, split.title.clone()].into_iter().flatten().map(|title| tidy(&title));
-            let title = title.into_iter().find(|title| !title.is_empty()).unwrap_or_else(|| file_title(&uri));
+        off_the_runtime(move || {
+            let document = balcao_loaders::read(media_type, &new.bytes, &options())?;
+            let split = split::split(&document.text, media_type, |chunk| embedder.count_tokens(chunk));
+            let titles = [new.title, document.title, split.title.clone()];
+            let title =
+                titles.into_iter().flatten().map(|title| tidy(&title)).find(|title| !title.is_empty());
+            let title = title.unwrap_or_else(|| file_title(&uri));
             let named = split.language.as_deref().and_then(Language::from_code);
             // Portuguese is what most of the shops write; a text that gives no hint is a list of names or numbers,
             // where the choice of stemmer hardly matters.
-            let language = named.or_else(|| language::guess(&text)).unwrap_or(Language::Portuguese);
-            Prepared { passages: passages(&title, language, split.chunks), title, language }
+            let language = named.or_else(|| language::guess(&document.text)).unwrap_or(Language::Portuguese);
+            let passages = passages(&title, language, split.chunks);
+            Ok(Prepared { passages, title, language, left_out: document.warnings })
         })
         .await
-        .map_err(|error| Unreadable::Io(error.to_string()))
     }
 
     /// Embeds what needs it and writes the document. Embedding takes time and happens outside the transaction; if
@@ -398,6 +454,20 @@ struct Prepared {
     title: String,
     language: Language,
     passages: Vec<knowledge::NewPassage>,
+    /// What the loader could not read of it.
+    left_out: Vec<String>,
+}
+
+/// The bounds of what is read.
+fn options() -> balcao_loaders::Options {
+    balcao_loaders::Options::default()
+}
+
+/// Runs work for a core where it keeps nobody waiting.
+async fn off_the_runtime<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Unreadable> + Send + 'static,
+) -> Result<T, Unreadable> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(Unreadable::Io(error.to_string())))
 }
 
 fn passages(title: &str, language: Language, chunks: Vec<split::Chunk>) -> Vec<knowledge::NewPassage> {

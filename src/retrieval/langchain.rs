@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use balcao_domain::TenantCtx;
 use futures::{StreamExt, TryStreamExt};
 use langchain_rust::{
-    document_loaders::{Loader, LoaderError, TextLoader},
+    document_loaders::{Loader, LoaderError},
     embedding::{Embedder as LangchainEmbedder, EmbedderError},
     schemas::{Document, Retriever},
 };
@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::{
     Hit, SearchRequest, Searcher,
-    ingest::{MediaType, NewDocument, Unreadable},
+    ingest::{MediaType, NewDocument},
 };
 
 /// A shop's documents, as a langchain-rust retriever: for one tenant, with at most `limit` passages a question.
@@ -85,12 +85,6 @@ fn widen(vector: Vec<f32>) -> Vec<f64> {
 /// The only one of langchain-rust's variants that carries words about a model in this process.
 fn embedder_error(error: balcao_llm::EmbedError) -> EmbedderError {
     EmbedderError::FastEmbedError(error.to_string())
-}
-
-/// The text of a file by way of langchain-rust's loader: the seam at which loaders of other formats come in.
-pub(crate) async fn load_text(text: String) -> Result<String, Unreadable> {
-    let documents = load(TextLoader::new(text)).await.map_err(|error| Unreadable::Io(error.to_string()))?;
-    Ok(documents.into_iter().map(|document| document.page_content).collect::<Vec<_>>().join("\n\n"))
 }
 
 /// What any of langchain-rust's loaders finds, ready to be ingested: one document a page or record, named

@@ -62,7 +62,8 @@ impl Default for ServerSettings {
             burst: 200,
             webhook_body_bytes: 4 * 1024 * 1024,
             api_body_bytes: 1024 * 1024,
-            document_body_bytes: 8 * 1024 * 1024,
+            // The largest file, and the form around it.
+            document_body_bytes: 33 * 1024 * 1024,
             answer_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(60),
             cors_origins: Vec::new(),

@@ -9,9 +9,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("balcao-domain", &[]),
     ("balcao-store", &["balcao-domain"]),
     ("balcao-llm", &["balcao-domain"]),
+    ("balcao-loaders", &[]),
     ("balcao-channels", &["balcao-domain", "balcao-store", "balcao-llm"]),
     ("balcao-payments", &["balcao-domain"]),
-    ("balcao-retrieval", &["balcao-domain", "balcao-store", "balcao-llm"]),
+    ("balcao-retrieval", &["balcao-domain", "balcao-store", "balcao-llm", "balcao-loaders"]),
     ("balcao-agent", &["balcao-domain", "balcao-store", "balcao-llm", "balcao-retrieval", "balcao-channels"]),
     (
         "balcao-actors",

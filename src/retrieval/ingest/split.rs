@@ -8,7 +8,7 @@
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 use text_splitter::{ChunkConfig, ChunkSizer, MarkdownSplitter, TextSplitter};
 
-use super::load::MediaType;
+use balcao_loaders::MediaType;
 
 /// Tokens a passage aims at, and the most it may have. Chunks of this size are the ones that retrieve best and embed
 /// fastest: at 512 tokens attention costs more than all else.
@@ -59,7 +59,8 @@ pub fn split(document: &str, media_type: MediaType, count_tokens: impl Fn(&str) 
             let chunks = splitter.chunks(document).map(|text| chunk(&[], text, &count_tokens)).collect();
             Split { title: None, language: None, chunks }
         }
-        MediaType::Markdown => {
+        // What loaders make of the other kinds is Markdown.
+        _ => {
             let (matter, body) = front_matter(document);
             let sections = sections(body);
             let splitter = MarkdownSplitter::new(config());

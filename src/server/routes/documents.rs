@@ -7,7 +7,10 @@ use axum::{
     response::Response,
 };
 use balcao_domain::{DocumentId, text};
-use balcao_retrieval::{MediaType, NewDocument, ingest::DEFAULT_COLLECTION};
+use balcao_retrieval::{
+    MediaType, NewDocument,
+    ingest::{DEFAULT_COLLECTION, Unreadable},
+};
 use balcao_store::knowledge;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -197,7 +200,10 @@ async fn known(
 fn of_text(document: TextDocument) -> Result<NewDocument, ApiError> {
     Ok(NewDocument {
         collection: collection(document.collection.as_deref())?,
-        media_type: Some(MediaType::of_path(document.uri.as_ref()).unwrap_or(MediaType::Markdown)),
+        // Text is what came, whatever file the name is of.
+        media_type: MediaType::of_path(document.uri.as_ref())
+            .filter(|kind| kind.is_text())
+            .or(Some(MediaType::Markdown)),
         uri: valid_name("uri", &document.uri)?,
         title: document.title,
         bytes: document.text.into_bytes(),
@@ -246,7 +252,12 @@ fn form_error(error: &axum::extract::multipart::MultipartError) -> ApiError {
 /// The type of a file: by its name first, since browsers and tools send `application/octet-stream` for Markdown.
 fn media_type(uri: &str, declared: Option<&str>) -> Result<MediaType, ApiError> {
     let found = MediaType::of_path(uri.as_ref()).or_else(|| declared.and_then(MediaType::from_mime));
-    found.ok_or_else(|| ApiError::UnsupportedMediaType("documents are Markdown or plain text".into()))
+    match found {
+        Some(MediaType::Zip) => Err(Unreadable::Archive),
+        Some(kind) => Ok(kind),
+        None => Err(Unreadable::UnknownKind),
+    }
+    .map_err(|why| ApiError::UnsupportedMediaType(why.to_string()))
 }
 
 fn collection(name: Option<&str>) -> Result<String, ApiError> {

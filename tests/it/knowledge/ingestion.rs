@@ -112,7 +112,8 @@ async fn hostile_documents_are_refused_or_taken_in_and_never_fail() {
         ("empty.md", &b""[..], "empty"),
         ("picture.md", &b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0"[..], "not text"),
         ("large.txt", &large[..], "bytes"),
-        ("a.pdf", &b"%PDF-1.7"[..], "not read yet"),
+        ("a.pdf", &b"%PDF-1.7"[..], "the PDF is damaged"),
+        ("a.pages", &b"PK"[..], "of this kind are not read"),
     ] {
         let report = world.try_put(&world.aurora, uri, bytes).await;
         assert_eq!(report.documents, 0, "{uri}");
