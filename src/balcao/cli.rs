@@ -157,7 +157,8 @@ pub struct Chat {
 
 #[derive(Debug, Args)]
 pub struct Ingest {
-    /// File or folder (Markdown and text)
+    /// File or folder: Markdown, text, HTML, PDF, Word (.docx), spreadsheets (.xlsx, .ods), CSV, JSON, JSON Lines,
+    /// and ZIP archives of these
     pub path: PathBuf,
     /// The shop
     #[arg(long, short, value_name = "SLUG")]
