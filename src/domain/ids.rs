@@ -87,6 +87,14 @@ typed_ids! {
     DeadLetterId = "dl",
     /// Something that happened, for those who listen.
     EventId = "evt",
+    /// Something a shop sells.
+    ProductId = "prd",
+    /// What of it can be ordered: a size, a colour.
+    VariantId = "var",
+    /// An order.
+    OrderId = "ord",
+    /// A charge to an order and what came of it.
+    PaymentId = "pay",
 }
 
 #[cfg(test)]

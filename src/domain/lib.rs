@@ -16,6 +16,7 @@ pub mod ids;
 pub mod inbound;
 pub mod ledger;
 pub mod money;
+pub mod order;
 pub mod payment;
 pub mod reply;
 pub mod rulebook;

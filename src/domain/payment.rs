@@ -17,7 +17,7 @@ pub use state::{Lifecycle, State};
 use crate::money::{Money, MoneyError, percentage, split};
 
 /// Who earns how much of a sale.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CommissionTerms {
     /// Share of the order's total, in basis points.
     pub bps: i64,

@@ -27,6 +27,7 @@ pub mod migrate;
 pub mod nodes;
 pub mod outbox;
 pub mod retention;
+pub mod sales;
 mod scram;
 pub mod tenants;
 pub mod turns;

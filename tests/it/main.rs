@@ -8,6 +8,7 @@ mod engine;
 mod isolation;
 mod knowledge;
 mod page;
+mod sales;
 mod store;
 mod traces;
 mod walk;

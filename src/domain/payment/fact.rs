@@ -12,7 +12,8 @@ pub struct Fact {
 }
 
 /// What may happen. Amounts are minor units of the payment's currency, above zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FactKind {
     /// A provider (or our own clock) says how the charge stands.
     Lifecycle {

@@ -1,0 +1,8 @@
+//! What a shop sells, what was ordered, and the money of it. The schema's own reasons stand in its migration.
+//!
+//! Reading order: [`products`], [`orders`], [`payments`], then [`books`], which checks what the others wrote.
+
+pub mod books;
+pub mod orders;
+pub mod payments;
+pub mod products;

@@ -1,0 +1,222 @@
+//! The catalogue as it is sold from: products, their variants, prices and stock.
+
+use balcao_domain::{Language, ProductId, VariantId};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::{StoreError, TenantTx};
+
+/// A product as its source has it.
+#[derive(Debug, Clone, Serialize)]
+pub struct NewProduct {
+    /// Where it comes from: `shopify_rest`, `planilha` …
+    pub source: String,
+    /// Its id there; the same id again is the same product.
+    pub external_id: String,
+    pub title: String,
+    pub brand: Option<String>,
+    pub description: String,
+    /// Outermost first.
+    pub category: Vec<String>,
+    /// Names and values, for facets and search.
+    pub attributes: serde_json::Map<String, serde_json::Value>,
+    /// Addresses of pictures.
+    pub media: Vec<String>,
+    pub url: Option<String>,
+    /// What it is written in.
+    #[serde(serialize_with = "language_code")]
+    pub language: Language,
+    /// At least one.
+    pub variants: Vec<NewVariant>,
+}
+
+/// What of a product can be ordered.
+#[derive(Debug, Clone, Serialize)]
+pub struct NewVariant {
+    /// Its id at the source, unique within the product.
+    pub external_id: String,
+    pub sku: Option<String>,
+    pub gtin: Option<String>,
+    /// What tells it from its sisters: `azul / M`.
+    pub title: String,
+    pub options: serde_json::Map<String, serde_json::Value>,
+    /// Minor units; `None` where no price is known: it cannot be ordered then.
+    pub price_minor: Option<i64>,
+    /// ISO 4217.
+    pub currency: String,
+    /// Whether the source lets it be sold.
+    pub sellable: bool,
+    /// Pieces; `None` where nobody counts them.
+    pub on_hand: Option<i64>,
+}
+
+fn language_code<S: serde::Serializer>(language: &Language, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(language.code())
+}
+
+/// What [`put`] did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Taken {
+    /// Products that were not there.
+    pub added: u64,
+    /// Products that say something else than before. Prices and stock are the variants' and count as no change.
+    pub changed: u64,
+    /// The rest.
+    pub unchanged: u64,
+    /// Variants of which the source counts fewer pieces than are promised to orders.
+    pub short: u64,
+}
+
+/// Takes products in as their source has them now: some hundreds at a time. Ids within one call must be unique.
+///
+/// # Errors
+/// `Conflict` where a price is negative or a currency no currency.
+pub async fn put(tx: &mut TenantTx, products: &[NewProduct]) -> Result<Taken, StoreError> {
+    let tenant_id = tx.tenant_id().as_uuid();
+    let items = products.iter().map(with_ids).collect::<Result<Vec<_>, _>>()?;
+    let row = sqlx::query!(
+        r#"select added as "added!", changed as "changed!", unchanged as "unchanged!", short as "short!"
+           from product_put($1, $2)"#,
+        tenant_id,
+        serde_json::Value::Array(items),
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    let count = |number: i64| u64::try_from(number).unwrap_or_default();
+    Ok(Taken {
+        added: count(row.added),
+        changed: count(row.changed),
+        unchanged: count(row.unchanged),
+        short: count(row.short),
+    })
+}
+
+/// As the function takes it: with the ids that new rows would get, and a hash of what makes the product what it is.
+fn with_ids(product: &NewProduct) -> Result<serde_json::Value, StoreError> {
+    let mut item = serde_json::to_value(product)?;
+    let mut described = item.clone();
+    if let Some(described) = described.as_object_mut() {
+        described.remove("variants");
+    }
+    let hash = Sha256::digest(serde_json::to_vec(&described)?);
+    if let Some(item) = item.as_object_mut() {
+        item.insert("product_id".into(), ProductId::generate().as_uuid().to_string().into());
+        item.insert("content_hash".into(), hex::encode(hash).into());
+        for variant in item.get_mut("variants").and_then(|v| v.as_array_mut()).into_iter().flatten() {
+            if let Some(variant) = variant.as_object_mut() {
+                variant.insert("variant_id".into(), VariantId::generate().as_uuid().to_string().into());
+            }
+        }
+    }
+    Ok(item)
+}
+
+/// A variant with what it belongs to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Offer {
+    pub product_id: ProductId,
+    pub variant_id: VariantId,
+    /// The product's.
+    pub title: String,
+    /// The variant's own; empty where it is the only one.
+    pub variant: String,
+    pub brand: Option<String>,
+    pub sku: Option<String>,
+    pub price_minor: Option<i64>,
+    pub currency: String,
+    /// Whether the source lets it be sold; says nothing of the stock.
+    pub sellable: bool,
+    /// Pieces that may still be promised; `None` where nobody counts.
+    pub available: Option<i64>,
+    pub url: Option<String>,
+}
+
+impl Offer {
+    /// Whether so many can be ordered now.
+    pub fn can_be_had(&self, quantity: i64) -> bool {
+        self.sellable && self.price_minor.is_some() && self.available.is_none_or(|left| left >= quantity)
+    }
+}
+
+struct Row {
+    product_id: Uuid,
+    variant_id: Uuid,
+    title: String,
+    variant: String,
+    brand: Option<String>,
+    sku: Option<String>,
+    price_minor: Option<i64>,
+    currency: String,
+    sellable: bool,
+    available: Option<i64>,
+    url: Option<String>,
+}
+
+impl From<Row> for Offer {
+    fn from(row: Row) -> Self {
+        Self {
+            product_id: ProductId::from_uuid(row.product_id),
+            variant_id: VariantId::from_uuid(row.variant_id),
+            title: row.title,
+            variant: row.variant,
+            brand: row.brand,
+            sku: row.sku,
+            price_minor: row.price_minor,
+            currency: row.currency,
+            sellable: row.sellable,
+            available: row.available,
+            url: row.url,
+        }
+    }
+}
+
+/// Variants as they are now, in no order; those that are not there are missing.
+pub async fn offers(tx: &mut TenantTx, variants: &[VariantId]) -> Result<Vec<Offer>, StoreError> {
+    let tenant_id = tx.tenant_id().as_uuid();
+    let ids: Vec<Uuid> = variants.iter().map(VariantId::as_uuid).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select p.product_id, v.variant_id, p.title, v.title as variant, p.brand, v.sku, v.price_minor, v.currency,
+                  v.sellable and p.listed as "sellable!", v.on_hand - v.reserved as available, p.url
+           from variant v join product p on p.tenant_id = v.tenant_id and p.product_id = v.product_id
+           where v.tenant_id = $1 and v.variant_id = any($2)"#,
+        tenant_id,
+        &ids,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(Offer::from).collect())
+}
+
+/// Products by the words of a question, best first, each with its variants, cheapest first. Accents and inflection do
+/// not matter. What is out of stock comes after what is not.
+pub async fn search(tx: &mut TenantTx, question: &str, limit: i64) -> Result<Vec<Offer>, StoreError> {
+    let tenant_id = tx.tenant_id().as_uuid();
+    let rows = sqlx::query_as!(
+        Row,
+        r#"with asked as materialized (
+             select q.words from product_query($2) as q (words) where q.words is not null
+           ), found as materialized (
+             select p.tenant_id, p.product_id, p.title, p.brand, p.url, p.listed,
+                    ts_rank(p.words, a.words, 1) as score,
+                    exists (select from variant s where s.tenant_id = p.tenant_id and s.product_id = p.product_id
+                              and s.sellable and s.price_minor is not null
+                              and (s.on_hand is null or s.on_hand > s.reserved)) as can_be_had
+             from asked a
+             join product p on p.tenant_id = $1 and p.listed and p.words @@ a.words
+             order by can_be_had desc, score desc, p.product_id
+             limit $3
+           )
+           select f.product_id as "product_id!", v.variant_id, f.title as "title!", v.title as variant, f.brand, v.sku,
+                  v.price_minor, v.currency, v.sellable, v.on_hand - v.reserved as available, f.url
+           from found f join variant v on v.tenant_id = f.tenant_id and v.product_id = f.product_id
+           order by f.can_be_had desc, f.score desc, f.product_id, v.price_minor, v.title, v.variant_id"#,
+        tenant_id,
+        question,
+        limit,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(Offer::from).collect())
+}

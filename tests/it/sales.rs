@@ -1,0 +1,6 @@
+//! What is sold: stock is never promised twice, an order is placed once, money is booked to the cent.
+
+mod catalogue;
+mod orders;
+mod payments;
+mod shop;
