@@ -6,6 +6,7 @@ use balcao_agent::{HistoryItem, TurnRequest, turn::Author};
 use balcao_channels::Indication;
 use balcao_domain::{
     Language, TenantCtx, TurnId,
+    sale::Sale,
     turn::{Outcome, Progress},
 };
 use balcao_store::{
@@ -56,7 +57,7 @@ pub(crate) async fn ask_agent(
     let shared = &house.shared;
     let budget = Duration::from_millis(shop.tenant.settings.turn_budget_ms);
     let deadline = Instant::now() + budget;
-    let Past { history, language, model_turns_today } = past(house, shop, claim).await?;
+    let Past { history, language, sale, model_turns_today } = past(house, shop, claim).await?;
     let request = TurnRequest {
         tenant: shop.tenant.clone(),
         conversation_id: claim.conversation_id,
@@ -64,6 +65,8 @@ pub(crate) async fn ask_agent(
         channel: claim.channel,
         customer_name: claim.customer_name.clone(),
         language,
+        sale_is_fresh: sale.as_ref().is_some_and(|(_, fresh)| *fresh),
+        sale: sale.map(|(sale, _)| sale),
         history,
         messages: claim.messages.iter().map(|m| m.message.clone()).collect(),
         opted_out: claim.opted_out,
@@ -85,6 +88,8 @@ pub(crate) async fn ask_agent(
 struct Past {
     history: Vec<HistoryItem>,
     language: Option<Language>,
+    /// Where they stand in buying, and whether the last turn left it there.
+    sale: Option<(Sale, bool)>,
     model_turns_today: u32,
 }
 
@@ -93,13 +98,14 @@ async fn past(house: &House, shop: &Shop, claim: &Claim) -> Result<Past, StoreEr
     let mut tx = house.shared.store.tenant_tx(&TenantCtx::system(claim.tenant_id)).await?;
     let page = conversations::history(&mut tx, claim.conversation_id, None, HISTORY_LINES).await?;
     let language = turns::language(&mut tx, claim.conversation_id).await?;
+    let sale = turns::sale(&mut tx, claim.conversation_id).await?;
     let model_turns_today = match shop.tenant.settings.model_turns_per_day {
         Some(_) => turns::model_turns_today(&mut tx).await?,
         None => 0,
     };
     tx.commit().await?;
     let history = page.items.into_iter().filter_map(|line| said_before(line, claim)).collect();
-    Ok(Past { history, language, model_turns_today })
+    Ok(Past { history, language, sale, model_turns_today })
 }
 
 fn said_before(line: HistoryLine, claim: &Claim) -> Option<HistoryItem> {

@@ -6,7 +6,7 @@ use balcao_domain::turn::Usage;
 use balcao_llm::LanguageModel;
 use balcao_retrieval::Searcher;
 
-use crate::{packs::RulePacks, prompts::Prompts};
+use crate::{desk::port::Sales, packs::RulePacks, prompts::Prompts};
 
 /// What an [`crate::Engine`] is made of.
 #[derive(Clone)]
@@ -19,6 +19,8 @@ pub struct EngineConfig {
     pub rules: Arc<RulePacks>,
     /// The model's prompts.
     pub prompts: Arc<Prompts>,
+    /// The shops' catalogues and order books. `None`: nothing is sold here.
+    pub sales: Option<Arc<dyn Sales>>,
     /// Limits of a turn.
     pub limits: Limits,
     /// What tokens cost.

@@ -26,6 +26,7 @@ use tokio::time::Instant;
 
 use crate::{
     config::EngineConfig,
+    desk,
     model_path::{self, Fact, ModelPath},
     reading::Reading,
     rule_path,
@@ -139,6 +140,21 @@ impl Engine {
         }
     }
 
+    /// What belongs to buying and asks nothing: the counter's own buttons, numbers, a yes to a summary.
+    async fn sell(&self, turn: &Turn<'_>, evidence: &mut Evidence) -> Option<Outcome> {
+        let sales = self.config.sales.as_deref()?;
+        let began = Instant::now();
+        let decided = desk::before_the_model(turn, sales, evidence).await?;
+        stage(evidence, "sales", began.elapsed());
+        Some(Outcome {
+            reply: Some(decided.reply),
+            action: decided.action,
+            path: Path::Rules,
+            reason: Reason::RuleFirst,
+            evidence: std::mem::take(evidence),
+        })
+    }
+
     /// The model to ask, or why none is asked.
     fn model(&self, request: &TurnRequest) -> Result<&dyn LanguageModel, Reason> {
         let model = self.config.model.as_deref().ok_or(Reason::NoModel)?;
@@ -204,6 +220,9 @@ impl Agent for Engine {
         if let Some(outcome) = before_all(&turn, &mut evidence) {
             return outcome;
         }
+        if let Some(outcome) = self.sell(&turn, &mut evidence).await {
+            return outcome;
+        }
 
         // Small talk has nothing to be looked up.
         if turn.understanding.is_business() {
@@ -241,11 +260,22 @@ impl Agent for Engine {
 
         let began = Instant::now();
         watch(Progress::Stage { name: "rules".into() });
-        let decided = rule_path::answer(&turn, &mut evidence);
+        let offered = match self.config.sales.as_deref().filter(|_| may_be_browsing(&turn)) {
+            Some(sales) => desk::browse(&turn, sales, &mut evidence).await,
+            None => None,
+        };
+        let decided = offered.unwrap_or_else(|| rule_path::answer(&turn, &mut evidence));
         stage(&mut evidence, "rules", began.elapsed());
         watch(Progress::Sources { sources: decided.reply.sources.clone() });
         Outcome { reply: Some(decided.reply), action: decided.action, path: Path::Rules, reason, evidence }
     }
+}
+
+/// Whether the words may name something that is sold: no intent of the shop's pack covers them.
+fn may_be_browsing(turn: &Turn<'_>) -> bool {
+    let covered = turn.understanding.main().is_some_and(|found| found.intent != "greeting")
+        && turn.understanding.questions.is_empty();
+    !covered && !turn.reading.texts.is_empty()
 }
 
 /// What is decided before anything is searched or asked.

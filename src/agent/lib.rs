@@ -2,11 +2,12 @@
 //!
 //! Knows nothing of actors, channels' protocols or SQL statements. Reading order: [`turn`] (what a turn is given and
 //! gives back), [`engine`] (the order of decisions), [`reading`] (what the customer's messages are), the two paths
-//! [`model_path`] and [`rule_path`], what keeps the model honest ([`claims`], [`redact`], [`tools`]), and where
+//! [`model_path`] and [`rule_path`], buying, which needs no model ([`desk`]), what keeps the model honest ([`claims`], [`redact`], [`tools`]), and where
 //! the words come from ([`packs`], [`prompts`]).
 
 pub mod claims;
 pub mod config;
+pub mod desk;
 pub mod engine;
 mod extract;
 pub mod model_path;
@@ -23,6 +24,7 @@ pub mod turn;
 mod scenes;
 
 pub use config::{EngineConfig, Limits, Price, PriceTable};
+pub use desk::{port::Sales, till::Till};
 pub use engine::Engine;
 pub use packs::{PacksError, RulePacks};
 pub use prompts::{PromptError, Prompts};

@@ -443,7 +443,7 @@ impl ModelPath<'_> {
             evidence.intent.get_or_insert_with(|| "out_of_scope".into());
         }
         let text = talk.vault.restore(output.reply.trim());
-        Decided { reply: Reply { text, options: Vec::new(), sources }, action }
+        Decided { reply: Reply { text, sources, ..Reply::default() }, action }
     }
 }
 

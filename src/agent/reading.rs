@@ -1,6 +1,6 @@
 //! What the customer's messages of one turn are: words, a tapped button, things that are not words.
 
-use balcao_domain::inbound::{Content, Inbound, MediaKind};
+use balcao_domain::inbound::{CartLine, Content, Inbound, MediaKind};
 
 /// The messages of one turn, read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -11,8 +11,8 @@ pub struct Reading {
     pub choice: Option<String>,
     /// What arrived besides words: the name of the note that answers it.
     pub received: Option<&'static str>,
-    /// Lines of a cart that was sent.
-    pub cart_lines: Option<usize>,
+    /// Lines of the last cart that was sent.
+    pub cart: Vec<CartLine>,
     /// Something asks for an answer.
     pub asks: bool,
 }
@@ -39,7 +39,7 @@ impl Reading {
         }
         match content {
             Content::Choice { id, .. } => self.choice = Some(id.clone()),
-            Content::Cart { lines, .. } => self.cart_lines = Some(lines.len()),
+            Content::Cart { lines, .. } => self.cart.clone_from(lines),
             _ => {}
         }
         // The last thing that arrived is the one that is acknowledged.

@@ -101,8 +101,8 @@ fn received(turn: &Turn<'_>) -> Option<Answer> {
 
 fn scene_of_things<'a>(turn: &'a Turn<'_>) -> Scene<'a> {
     let mut scene = turn.scene();
-    if let Some(lines) = turn.reading.cart_lines {
-        scene.slots.insert("count", count(lines, turn.language));
+    if turn.reading.received == Some("cart") {
+        scene.slots.insert("count", count(turn.reading.cart.len(), turn.language));
     }
     scene
 }
@@ -129,5 +129,5 @@ fn note(turn: &Turn<'_>, name: &str, scene: &Scene<'_>) -> Decided {
 }
 
 fn reply(answer: Answer) -> Reply {
-    Reply { text: answer.text, options: answer.options, sources: Vec::new() }
+    Reply { text: answer.text, options: answer.options, ..Reply::default() }
 }

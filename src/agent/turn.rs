@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use balcao_domain::{
     ConversationId, Language, TurnId, channel,
     inbound::Inbound,
+    sale::Sale,
     tenant::Tenant,
     turn::{Outcome, Progress},
 };
@@ -46,6 +47,10 @@ pub struct TurnRequest {
     pub customer_name: Option<String>,
     /// The language of the conversation so far, if known.
     pub language: Option<Language>,
+    /// Where the customer stands in buying.
+    pub sale: Option<Sale>,
+    /// Whether the last turn left it there; otherwise something else was spoken of since.
+    pub sale_is_fresh: bool,
     /// What was said before, oldest first.
     pub history: Vec<HistoryItem>,
     /// The customer's messages of this turn, in order.

@@ -11,7 +11,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use balcao_actors::{System, SystemConfig, breakers::Breakers};
-use balcao_agent::{Agent, Engine, EngineConfig, Limits, PriceTable, RulePacks, prompts::Prompts};
+use balcao_agent::{Agent, Engine, EngineConfig, Limits, PriceTable, RulePacks, Till, prompts::Prompts};
 use balcao_domain::tenant::Tenant;
 use balcao_llm::{E5, Embedder, LanguageModel};
 use balcao_retrieval::{HybridSearcher, Searcher, ingest::Ingestor};
@@ -199,6 +199,7 @@ pub async fn start(config: &Config, store: &Store, extras: Extras) -> anyhow::Re
             prompts: Arc::new(
                 Prompts::load(config.prompts_dir.as_deref()).context("a prompt cannot be used")?,
             ),
+            sales: Some(Arc::new(Till::new(store.clone()))),
             limits: Limits { first_token: config.llm.first_token_timeout, ..Limits::default() },
             prices: PriceTable::default(),
         })) as Arc<dyn Agent>,

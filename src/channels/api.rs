@@ -18,11 +18,13 @@ pub fn render(reply: &Reply) -> Vec<Outgoing> {
     if reply.text.trim().is_empty() && reply.options.is_empty() {
         return Vec::new();
     }
-    vec![Outgoing {
-        kind: "text".into(),
-        text: plain::numbered(&reply.text, &reply.options),
-        body: json!({ "text": reply.text, "options": reply.options, "sources": reply.sources }),
-    }]
+    let mut text = plain::numbered(&reply.text, &reply.options);
+    let mut body = json!({ "text": reply.text, "options": reply.options, "sources": reply.sources });
+    if let Some(code) = &reply.copyable {
+        text += &format!("\n\n{code}");
+        body["copyable"] = json!(code);
+    }
+    vec![Outgoing { kind: "text".into(), text, body }]
 }
 
 #[async_trait]

@@ -20,6 +20,7 @@ pub mod order;
 pub mod payment;
 pub mod reply;
 pub mod rulebook;
+pub mod sale;
 pub mod tenant;
 pub mod text;
 pub mod turn;

@@ -13,6 +13,9 @@ pub struct Reply {
     /// Where the words come from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<Source>,
+    /// A code to be copied as it is, such as a PIX code. Channels send it alone, after the words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copyable: Option<String>,
 }
 
 /// Something to tap.

@@ -154,6 +154,14 @@ pub struct Settings {
     pub reopen_template: Option<Template>,
     /// Turns a day that may call the model; past it the rule path answers. `None` is no limit.
     pub model_turns_per_day: Option<u32>,
+    /// The PIX key that orders are paid to. Without it the shop arranges payment itself.
+    pub pix: Option<PixReceiver>,
+    /// Who earns how much of every sale.
+    pub commission: crate::payment::CommissionTerms,
+    /// How orders reach the customer, in the order they are offered. Without any the shop arranges it itself.
+    pub delivery: Vec<DeliveryOption>,
+    /// How long an order holds its stock while nobody has paid, in minutes.
+    pub hold_minutes: u32,
     /// How many days messages, answers and their evidence are kept; never fewer than [`SHORTEST_MEMORY_DAYS`]. `None`
     /// keeps them for ever.
     pub keep_messages_days: Option<u32>,
@@ -172,6 +180,23 @@ impl Settings {
         if !(0.0..=1.0).contains(&self.extract_confidence) {
             return Err("`extract_confidence` must be between 0 and 1".into());
         }
+        if self.delivery.iter().any(|way| way.price_minor < 0 || way.name.trim().is_empty()) {
+            return Err("each way of `delivery` needs a name and a price of at least 0".into());
+        }
+        if !(0..=10_000).contains(&self.commission.bps) || self.commission.fixed_minor < 0 {
+            return Err(
+                "`commission` must have 0 to 10000 basis points and a fixed part of at least 0".into()
+            );
+        }
+        if self.pix.as_ref().is_some_and(|pix| !pix.is_sound()) {
+            return Err("`pix` needs a key of at most 77 characters without spaces, a name and a city".into());
+        }
+        if self.hold_minutes == 0 {
+            return Err("`hold_minutes` must be at least 1".into());
+        }
+        if self.commission.beneficiaries.iter().any(|(name, weight)| name.is_empty() || *weight < 1) {
+            return Err("each beneficiary of `commission` needs a name and a weight of at least 1".into());
+        }
         if self.quiet_cap_ms < self.quiet_ms {
             return Err("`quiet_cap_ms` must be at least `quiet_ms`".into());
         }
@@ -182,6 +207,42 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+/// Who receives PIX payments.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PixReceiver {
+    /// The key: e-mail, phone, CPF, CNPJ or random.
+    pub key: String,
+    /// The receiver's name, as the payer sees it.
+    pub name: String,
+    /// The receiver's city.
+    pub city: String,
+}
+
+impl PixReceiver {
+    fn is_sound(&self) -> bool {
+        let plain = |c: char| c.is_ascii_graphic();
+        let said = |text: &str| text.chars().any(char::is_alphanumeric);
+        (1..=77).contains(&self.key.len())
+            && self.key.chars().all(plain)
+            && said(&self.name)
+            && said(&self.city)
+    }
+}
+
+/// A way an order reaches the customer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeliveryOption {
+    /// What customers call it: "Retirada na loja".
+    pub name: String,
+    /// What it costs, in minor units of the order's currency.
+    pub price_minor: i64,
+    /// Whether it needs to know where to.
+    #[serde(default)]
+    pub needs_address: bool,
 }
 
 /// The name of an approved WhatsApp message template.
@@ -203,6 +264,10 @@ impl Default for Settings {
             extract_confidence: 0.5,
             reopen_template: None,
             model_turns_per_day: None,
+            pix: None,
+            commission: crate::payment::CommissionTerms::none(),
+            delivery: Vec::new(),
+            hold_minutes: 30,
             keep_messages_days: Some(365),
             keep_events_days: Some(90),
             keep_dead_letters_days: Some(90),

@@ -125,6 +125,9 @@ pub struct Evidence {
     /// The customer's language, where their words have told it. The next turn goes on from it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<crate::Language>,
+    /// Where the customer stands in buying after this turn, where it had to do with that. The next turn goes on from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sale: Option<crate::sale::Sale>,
     /// The intent the rulebook recognised, if any.
     pub intent: Option<String>,
     /// What was searched for.

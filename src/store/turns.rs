@@ -194,6 +194,29 @@ pub async fn language(
     Ok(code.and_then(|code| Language::from_code(&code)))
 }
 
+/// Where the customer stands in buying: what the last turn that had to do with it left, and whether nothing was said
+/// since.
+pub async fn sale(
+    tx: &mut TenantTx,
+    conversation: ConversationId,
+) -> Result<Option<(balcao_domain::sale::Sale, bool)>, StoreError> {
+    let tenant_id = tx.tenant_id().as_uuid();
+    let row = sqlx::query!(
+        r#"select outcome #> '{evidence,sale}' as "sale!",
+                  not exists (select from turn later
+                              where later.tenant_id = $1 and later.conversation_id = $2
+                                and later.last_seq > turn.last_seq) as "last!"
+           from turn
+           where tenant_id = $1 and conversation_id = $2 and outcome #> '{evidence,sale}' is not null
+           order by last_seq desc limit 1"#,
+        tenant_id,
+        conversation.as_uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(|row| Ok((serde_json::from_value(row.sale)?, row.last))).transpose()
+}
+
 /// Turns on the model path since midnight UTC.
 pub async fn model_turns_today(tx: &mut TenantTx) -> Result<u32, StoreError> {
     let tenant_id = tx.tenant_id().as_uuid();

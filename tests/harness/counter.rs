@@ -7,7 +7,7 @@ use std::{
 };
 
 use balcao_actors::{ChannelFactory, System, SystemConfig, breakers::Breakers};
-use balcao_agent::{Engine, EngineConfig, Limits, PriceTable, Prompts, RulePacks};
+use balcao_agent::{Engine, EngineConfig, Limits, PriceTable, Prompts, RulePacks, Till};
 use balcao_channels::{
     Channel,
     api::ApiChannel,
@@ -359,6 +359,7 @@ async fn system(
         searcher: searcher.clone(),
         rules: Arc::new(RulePacks::load(None)?),
         prompts: Arc::new(Prompts::load(None)?),
+        sales: Some(Arc::new(Till::new(store.clone()))),
         limits: Limits::default(),
         prices: PriceTable::default(),
     });

@@ -13,7 +13,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("balcao-channels", &["balcao-domain", "balcao-store", "balcao-llm"]),
     ("balcao-payments", &["balcao-domain"]),
     ("balcao-retrieval", &["balcao-domain", "balcao-store", "balcao-llm", "balcao-loaders"]),
-    ("balcao-agent", &["balcao-domain", "balcao-store", "balcao-llm", "balcao-retrieval", "balcao-channels"]),
+    (
+        "balcao-agent",
+        &[
+            "balcao-domain",
+            "balcao-store",
+            "balcao-llm",
+            "balcao-retrieval",
+            "balcao-channels",
+            "balcao-payments",
+        ],
+    ),
     (
         "balcao-actors",
         &[

@@ -194,6 +194,7 @@ pub fn counter_with(model: Option<Arc<ScriptedModel>>, search: FakeSearch) -> Co
         searcher: Arc::clone(&search) as Arc<dyn Searcher>,
         rules: Arc::new(RulePacks::load(None).unwrap_or_else(|error| panic!("{error}"))),
         prompts: Arc::new(Prompts::load(None).unwrap_or_else(|error| panic!("{error}"))),
+        sales: None,
         limits: Limits::default(),
         prices: PriceTable::default(),
     });
@@ -227,6 +228,8 @@ impl Counter {
             channel: channel::Kind::Whatsapp,
             customer_name: None,
             language: None,
+            sale: None,
+            sale_is_fresh: false,
             history: Vec::new(),
             messages: contents.into_iter().map(message).collect(),
             opted_out: false,

@@ -32,6 +32,13 @@ const MAX_SOURCES: usize = 3;
 
 /// Renders a reply. `language` is that of the few words added here.
 pub fn render(reply: &Reply, language: Language) -> Vec<Outgoing> {
+    let mut messages = words(reply, language);
+    // Alone in its message, a long press copies it whole; and nothing in it is a mark.
+    messages.extend(reply.copyable.as_ref().map(|code| text_message(clean(code, MAX_TEXT))));
+    messages
+}
+
+fn words(reply: &Reply, language: Language) -> Vec<Outgoing> {
     let text = to_whatsapp(&clean(&reply.text, MAX_REPLY));
     let text = with_sources(text, &reply.sources);
     let options: Vec<ReplyOption> = reply.options.iter().filter_map(tidy).collect();

@@ -195,11 +195,12 @@ impl RulePack {
             filled.iter().filter(|(n, _)| *n == named).map(|(_, text)| text).collect();
         let count = u64::try_from(fitting.len()).ok().filter(|count| *count > 0)?;
         let chosen = usize::try_from(mix(scene.seed) % count).unwrap_or_default();
-        let options = note.options.iter().filter_map(|name| self.option(name, language)).collect();
+        let options = note.options.iter().filter_map(|name| self.button(name, language)).collect();
         Some(Answer { text: fitting[chosen].clone(), options })
     }
 
-    fn option(&self, intent: &str, language: Language) -> Option<ReplyOption> {
+    /// The button that leads to an intent, where the pack gives it one.
+    pub fn button(&self, intent: &str, language: Language) -> Option<ReplyOption> {
         let rule: &Rule = self.rule(intent)?;
         let title = rule.button.get(&language).or_else(|| rule.button.values().next())?;
         let id = match intent {

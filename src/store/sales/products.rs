@@ -220,3 +220,28 @@ pub async fn search(tx: &mut TenantTx, question: &str, limit: i64) -> Result<Vec
     .await?;
     Ok(rows.into_iter().map(Offer::from).collect())
 }
+
+/// Variants by the id that a channel's catalogue has of them: the SKU, the id at the source, or the product's where it
+/// has one variant. Each with the id that found it.
+pub async fn by_retailer_id(tx: &mut TenantTx, ids: &[String]) -> Result<Vec<(String, Offer)>, StoreError> {
+    let tenant_id = tx.tenant_id().as_uuid();
+    let rows = sqlx::query!(
+        r#"select i.id as "id!", v.variant_id
+           from unnest($2::text[]) as i (id)
+           cross join lateral (
+             select v.variant_id
+             from variant v join product p on p.tenant_id = v.tenant_id and p.product_id = v.product_id
+             where v.tenant_id = $1 and p.listed
+               and (v.sku = i.id or v.external_id = i.id or p.external_id = i.id)
+             order by (v.sku = i.id) desc nulls last, (v.external_id = i.id) desc, v.sellable desc, v.variant_id
+             limit 1) v"#,
+        tenant_id,
+        ids,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let variants: Vec<VariantId> = rows.iter().map(|row| VariantId::from_uuid(row.variant_id)).collect();
+    let offers = offers(tx, &variants).await?;
+    let offer = |id: Uuid| offers.iter().find(|offer| offer.variant_id.as_uuid() == id).cloned();
+    Ok(rows.into_iter().filter_map(|row| Some((row.id, offer(row.variant_id)?))).collect())
+}

@@ -8,7 +8,7 @@ fn option(id: &str, title: &str) -> ReplyOption {
 }
 
 fn reply(text: &str, options: Vec<ReplyOption>) -> Reply {
-    Reply { text: text.into(), options, sources: Vec::new() }
+    Reply { text: text.into(), options, ..Reply::default() }
 }
 
 fn rendered(reply: &Reply) -> Vec<Outgoing> {

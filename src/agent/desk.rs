@@ -1,0 +1,593 @@
+//! The counter's own conversation about buying: find, choose, how many, cart, delivery, summary, yes, pay.
+//!
+//! It needs no model: a customer can buy with buttons, numbers and short words while the model is down, and with it up
+//! the same steps come before it, because a price, a total and an order are never a model's to say. Every amount is
+//! read from the shop's books in the turn that says it; what is confirmed is one numbered summary, and the order's
+//! identity is that number, so a turn that is tried again places nothing twice.
+
+pub mod port;
+pub mod till;
+mod words;
+
+use std::time::Duration;
+
+use balcao_domain::{
+    TenantCtx, VariantId,
+    money::{Money, MoneyError},
+    order::{Status, Wanted},
+    reply::{Reply, ReplyOption},
+    sale::{self, Heard, MAX_QUANTITY, Sale, Shown, Stage, heard, is_shopping},
+    turn::{Action, Evidence},
+};
+
+use crate::{engine::Turn, rule_path::Decided};
+use port::{Confirmed, Known, OnOffer, Sales, ToPlace};
+use words::{Changed, Words};
+
+/// What is listed of what was found.
+const SHOWN: usize = 8;
+
+/// Products that are looked up; each may have several variants.
+const FOUND: usize = 4;
+
+/// How long an order holds its stock where the shop arranges the payment itself: people are slower than PIX.
+const HOLD_FOR_A_PERSON: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+
+/// Characters of an address that are kept.
+const ADDRESS_CHARS: usize = 300;
+
+/// Buttons of the counter begin with this.
+const BUTTON: &str = "sale:";
+
+/// One turn at the counter.
+struct Desk<'a> {
+    sales: &'a dyn Sales,
+    turn: &'a Turn<'a>,
+    ctx: TenantCtx,
+    say: Words,
+    sale: Sale,
+    /// Nothing was said since the counter's last question.
+    fresh: bool,
+}
+
+/// What the counter has to say.
+struct Said {
+    reply: Reply,
+    action: Action,
+    intent: &'static str,
+}
+
+impl Said {
+    fn new(intent: &'static str, text: String, options: Vec<ReplyOption>) -> Self {
+        Self { reply: Reply { text, options, ..Reply::default() }, action: Action::Continue, intent }
+    }
+}
+
+/// Why the counter could not go on.
+struct Trouble(String);
+
+impl From<String> for Trouble {
+    fn from(why: String) -> Self {
+        Self(why)
+    }
+}
+
+impl From<MoneyError> for Trouble {
+    fn from(error: MoneyError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Answers what belongs to buying and is no question: buttons, numbers, a yes to a summary, a cart that was sent. `None`
+/// leaves the turn to the others.
+pub async fn before_the_model(
+    turn: &Turn<'_>,
+    sales: &dyn Sales,
+    evidence: &mut Evidence,
+) -> Option<Decided> {
+    let mut desk = Desk::new(turn, sales);
+    let said = desk.answer().await;
+    desk.close(said, evidence)
+}
+
+/// Offers what the words name, where they name something that is sold.
+pub async fn browse(turn: &Turn<'_>, sales: &dyn Sales, evidence: &mut Evidence) -> Option<Decided> {
+    let question = turn.question();
+    if !is_shopping(&question) {
+        return None;
+    }
+    let mut desk = Desk::new(turn, sales);
+    let said = desk.browse(&question).await;
+    if let Err(Trouble(why)) = &said {
+        // The documents may still know an answer.
+        evidence.errors.push(why.clone());
+        return None;
+    }
+    desk.close(said, evidence)
+}
+
+impl<'a> Desk<'a> {
+    fn new(turn: &'a Turn<'a>, sales: &'a dyn Sales) -> Self {
+        let request = turn.request;
+        Self {
+            sales,
+            turn,
+            ctx: TenantCtx::system(request.tenant.tenant_id),
+            say: Words(turn.language),
+            sale: request.sale.clone().unwrap_or_default(),
+            fresh: request.sale_is_fresh,
+        }
+    }
+
+    fn close(self, said: Result<Option<Said>, Trouble>, evidence: &mut Evidence) -> Option<Decided> {
+        let said = match said {
+            Ok(said) => said?,
+            Err(Trouble(why)) => {
+                evidence.errors.push(why);
+                let human = human(self.turn);
+                Said::new("sale.trouble", self.say.trouble(), human)
+            }
+        };
+        evidence.intent = Some(said.intent.to_owned());
+        evidence.sale = Some(self.sale);
+        Some(Decided { reply: said.reply, action: said.action })
+    }
+
+    async fn answer(&mut self) -> Result<Option<Said>, Trouble> {
+        if let Some(button) = self.turn.reading.choice.as_deref().and_then(|id| id.strip_prefix(BUTTON)) {
+            return self.button(button).await.map(Some);
+        }
+        if !self.turn.reading.cart.is_empty() {
+            return self.take_over_cart().await.map(Some);
+        }
+        let words = self.turn.reading.words();
+        if words.trim().is_empty() {
+            return Ok(None);
+        }
+        if let Some(said) = self.yes_or_no().await? {
+            return Ok(Some(said));
+        }
+        if self.asks_for_orders() {
+            return self.orders(false).await;
+        }
+        match heard(&words) {
+            Some(Heard::Number(number)) => self.number(number).await,
+            Some(Heard::Paid) => self.orders(true).await,
+            Some(Heard::Cart) if !self.sale.cart.is_empty() => self.show_cart(String::new()).map(Some),
+            Some(Heard::Checkout) if !self.sale.cart.is_empty() => self.checkout().await.map(Some),
+            Some(Heard::Clear) if self.sale.stage != Stage::Open || !self.sale.cart.is_empty() => {
+                self.clear().await.map(Some)
+            }
+            Some(_) => Ok(None),
+            None if self.sale.stage == Stage::Address && is_address(&words, self.fresh) => {
+                self.sale.address = Some(balcao_domain::text::clean(words.trim(), ADDRESS_CHARS));
+                self.checkout().await.map(Some)
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn asks_for_orders(&self) -> bool {
+        self.turn.understanding.questions.is_empty()
+            && self.turn.understanding.main().is_some_and(|found| found.intent == "order_status")
+    }
+
+    async fn button(&mut self, button: &str) -> Result<Said, Trouble> {
+        let (name, argument) = button.split_once(':').unwrap_or((button, ""));
+        match name {
+            "pick" => match argument.parse() {
+                Ok(variant) => self.choose(variant).await,
+                Err(_) => self.show_cart(String::new()),
+            },
+            "qty" => match (argument.parse(), &self.sale.stage) {
+                (Ok(quantity), Stage::Quantity { of }) => {
+                    let of = of.clone();
+                    self.put(of, quantity).await
+                }
+                _ => self.show_cart(String::new()),
+            },
+            "checkout" => self.checkout().await,
+            "more" => {
+                self.sale.stage = Stage::Open;
+                Ok(Said::new("sale.more", self.say.what_else(), Vec::new()))
+            }
+            "clear" => self.clear().await,
+            "delivery" => {
+                let at = argument.parse().ok().filter(|at| *at < self.ways().len());
+                if at.is_some() {
+                    self.sale.delivery = at;
+                }
+                self.checkout().await
+            }
+            "yes" => self.confirm(argument.parse().ok()).await,
+            "no" => {
+                self.sale.stage = Stage::Cart;
+                self.show_cart(self.say.kept())
+            }
+            _ => self.show_cart(String::new()),
+        }
+    }
+
+    /// A yes or a no in words, to what was asked last.
+    async fn yes_or_no(&mut self) -> Result<Option<Said>, Trouble> {
+        if !self.fresh || !self.turn.understanding.questions.is_empty() {
+            return Ok(None);
+        }
+        let intent = self.turn.understanding.main().map(|found| found.intent.as_str());
+        let yes = match intent {
+            Some("affirm") => true,
+            Some("deny") => false,
+            _ => return Ok(None),
+        };
+        match (&self.sale.stage, yes) {
+            (Stage::Confirming, true) => self.confirm(Some(self.sale.revision)).await.map(Some),
+            (Stage::Confirming, false) => {
+                self.sale.stage = Stage::Cart;
+                self.show_cart(self.say.kept()).map(Some)
+            }
+            (Stage::Choosing { shown }, true) if shown.len() == 1 => {
+                let variant = shown[0].variant_id;
+                self.choose(variant).await.map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn number(&mut self, number: i64) -> Result<Option<Said>, Trouble> {
+        if !self.fresh {
+            return Ok(None);
+        }
+        let at = |count: usize| usize::try_from(number - 1).ok().filter(|at| *at < count);
+        match &self.sale.stage {
+            Stage::Choosing { shown } => match at(shown.len()) {
+                Some(at) => {
+                    let variant = shown[at].variant_id;
+                    self.choose(variant).await.map(Some)
+                }
+                None => {
+                    let text = self.say.not_on_the_list(shown.len());
+                    Ok(Some(Said::new("sale.choose", text, Vec::new())))
+                }
+            },
+            Stage::Quantity { of } => {
+                let of = of.clone();
+                self.put(of, number).await.map(Some)
+            }
+            Stage::Delivery => match at(self.ways().len()) {
+                Some(at) => {
+                    self.sale.delivery = Some(at);
+                    self.checkout().await.map(Some)
+                }
+                None => {
+                    let text = self.say.not_on_the_list(self.ways().len());
+                    Ok(Some(Said::new("sale.delivery", text, Vec::new())))
+                }
+            },
+            _ => Ok(None),
+        }
+    }
+
+    async fn browse(&mut self, question: &str) -> Result<Option<Said>, Trouble> {
+        let found = self.sales.find(&self.ctx, question, FOUND).await?;
+        let named = found.into_iter().filter(|offer| sale::names(question, &offer.shown.title));
+        let offers: Vec<OnOffer> = named.take(SHOWN).collect();
+        let shown: Vec<Shown> = offers.iter().map(|offer| offer.shown.clone()).collect();
+        let said = match offers.as_slice() {
+            [] => return Ok(None),
+            [one] => {
+                let id = format!("sale:pick:{}", one.shown.variant_id);
+                let options = if one.can_be_had(1) { vec![self.say.take(id)] } else { human(self.turn) };
+                Said::new("sale.browse", self.say.offer(one), options)
+            }
+            many => {
+                let row = |offer: &OnOffer| ReplyOption {
+                    id: format!("sale:pick:{}", offer.shown.variant_id),
+                    title: offer.shown.title.clone(),
+                    description: Some(self.say.row(offer)),
+                };
+                Said::new("sale.browse", self.say.offers(many), many.iter().map(row).collect())
+            }
+        };
+        self.sale.stage = Stage::Choosing { shown };
+        Ok(Some(said))
+    }
+
+    async fn now(&self, variant: VariantId) -> Result<Option<OnOffer>, Trouble> {
+        Ok(self.sales.now(&self.ctx, &[variant]).await?.pop())
+    }
+
+    async fn choose(&mut self, variant: VariantId) -> Result<Said, Trouble> {
+        let Some(offer) = self.now(variant).await?.filter(|offer| offer.can_be_had(1)) else {
+            let title = self.title_of(variant);
+            self.sale.stage = Stage::Open;
+            return Ok(Said::new("sale.gone", self.say.only_so_many(&title, 0), Vec::new()));
+        };
+        let text = self.say.how_many(&offer.shown.title, offer.shown.unit);
+        let most = offer.available.unwrap_or(3).clamp(1, 3);
+        self.sale.stage = Stage::Quantity { of: offer.shown };
+        Ok(Said::new("sale.quantity", text, quantities(most)))
+    }
+
+    /// What something was called when it was shown; it may be gone.
+    fn title_of(&self, variant: VariantId) -> String {
+        let listed = match &self.sale.stage {
+            Stage::Choosing { shown } => shown.as_slice(),
+            Stage::Quantity { of } => std::slice::from_ref(of),
+            _ => &[],
+        };
+        let carted = self.sale.cart.iter().map(|item| &item.what);
+        let known = listed.iter().chain(carted).find(|shown| shown.variant_id == variant);
+        known.map_or_else(|| "—".into(), |shown| shown.title.clone())
+    }
+
+    async fn put(&mut self, of: Shown, quantity: i64) -> Result<Said, Trouble> {
+        if quantity < 1 {
+            return Ok(Said::new("sale.quantity", self.say.from_one(), Vec::new()));
+        }
+        let Some(offer) = self.now(of.variant_id).await?.filter(|offer| offer.can_be_had(1)) else {
+            self.sale.stage = Stage::Open;
+            return Ok(Said::new("sale.gone", self.say.only_so_many(&of.title, 0), Vec::new()));
+        };
+        let in_cart = self.sale.cart.iter().find(|item| item.what.variant_id == of.variant_id);
+        let already = in_cart.map_or(0, |item| item.quantity);
+        let room = offer.available.unwrap_or(MAX_QUANTITY).min(MAX_QUANTITY).saturating_sub(already);
+        if quantity > room {
+            self.sale.stage = if room > 0 { Stage::Quantity { of } } else { Stage::Cart };
+            let text = self.say.only_so_many(&offer.shown.title, offer.available.unwrap_or(MAX_QUANTITY));
+            return if room > 0 {
+                Ok(Said::new("sale.quantity", text, quantities(room.min(3))))
+            } else {
+                self.show_cart(text)
+            };
+        }
+        let notes = if self.sale.add(offer.shown, quantity) { String::new() } else { self.say.full_cart() };
+        self.show_cart(notes)
+    }
+
+    /// The cart that a channel has put together.
+    async fn take_over_cart(&mut self) -> Result<Said, Trouble> {
+        let lines = &self.turn.reading.cart;
+        let ids: Vec<String> = lines.iter().map(|line| line.retailer_id.clone()).collect();
+        let offers = self.sales.by_retailer_id(&self.ctx, &ids).await?;
+        let mut lost = Vec::new();
+        self.sale.cart.clear();
+        for (line, offer) in lines.iter().zip(offers) {
+            let wanted = i64::from(line.quantity).clamp(1, MAX_QUANTITY);
+            let Some(offer) = offer else { continue };
+            match offer.available.unwrap_or(MAX_QUANTITY).min(wanted) {
+                left if left < 1 || !offer.sellable => lost.push(Changed::Gone(offer.shown.title)),
+                left => {
+                    if left < wanted {
+                        lost.push(Changed::Fewer(offer.shown.title.clone(), left));
+                    }
+                    self.sale.add(offer.shown, left);
+                }
+            }
+        }
+        if self.sale.cart.is_empty() && lost.is_empty() {
+            self.sale.stage = Stage::Open;
+            return Ok(Said::new("sale.cart", self.say.unknown_cart(), human(self.turn)));
+        }
+        self.show_cart(if lost.is_empty() { String::new() } else { self.say.changed(&lost) })
+    }
+
+    fn sum(&self) -> Result<Option<Money>, Trouble> {
+        Ok(balcao_domain::order::items_total(&self.wanted())?)
+    }
+
+    fn wanted(&self) -> Vec<Wanted> {
+        let wanted = |item: &sale::Item| Wanted {
+            variant_id: item.what.variant_id,
+            quantity: item.quantity,
+            unit: item.what.unit,
+        };
+        self.sale.cart.iter().map(wanted).collect()
+    }
+
+    fn show_cart(&mut self, before: String) -> Result<Said, Trouble> {
+        let before = if before.is_empty() { before } else { before + "\n\n" };
+        let Some(sum) = self.sum()? else {
+            self.sale.stage = Stage::Open;
+            return Ok(Said::new("sale.cart", before + &self.say.empty_cart(), Vec::new()));
+        };
+        self.sale.stage = Stage::Cart;
+        let text = before + &self.say.cart(&self.sale.cart, sum);
+        Ok(Said::new("sale.cart", text, vec![self.say.checkout(), self.say.more(), self.say.clear()]))
+    }
+
+    fn ways(&self) -> &'a [balcao_domain::tenant::DeliveryOption] {
+        &self.turn.request.tenant.settings.delivery
+    }
+
+    /// Asks for what is missing, or shows the summary.
+    async fn checkout(&mut self) -> Result<Said, Trouble> {
+        let Some(sum) = self.sum()? else { return self.show_cart(String::new()) };
+        let ways = self.ways();
+        self.sale.delivery = match ways.len() {
+            0 => None,
+            1 => Some(0),
+            count => self.sale.delivery.filter(|at| *at < count),
+        };
+        let way = self.sale.delivery.map(|at| &ways[at]);
+        if way.is_none() && !ways.is_empty() {
+            self.sale.stage = Stage::Delivery;
+            let price = |minor| Money::new(minor, sum.currency());
+            let row = |(at, way): (usize, &balcao_domain::tenant::DeliveryOption)| ReplyOption {
+                id: format!("sale:delivery:{at}"),
+                title: way.name.clone(),
+                description: Some(self.say.fee(price(way.price_minor))),
+            };
+            let options = ways.iter().enumerate().map(row).collect();
+            return Ok(Said::new("sale.delivery", self.say.deliveries(ways, price), options));
+        }
+        match way {
+            Some(way) if way.needs_address && self.sale.address.is_none() => {
+                self.sale.stage = Stage::Address;
+                Ok(Said::new("sale.address", self.say.where_to(), Vec::new()))
+            }
+            _ => self.summary(String::new()).await,
+        }
+    }
+
+    /// Shows what would be placed, at the prices and in the numbers of this moment.
+    async fn summary(&mut self, before: String) -> Result<Said, Trouble> {
+        let changes = self.refresh().await?;
+        let mut before = if before.is_empty() { before } else { before + "\n\n" };
+        if !changes.is_empty() {
+            before += &(self.say.changed(&changes) + "\n\n");
+        }
+        let Some(sum) = self.sum()? else { return self.show_cart(before.trim_end().to_owned()) };
+        let way = self.sale.delivery.and_then(|at| self.ways().get(at));
+        let fee = Money::new(way.map_or(0, |way| way.price_minor), sum.currency());
+        let address = self.sale.address.as_deref().filter(|_| way.is_some_and(|way| way.needs_address));
+        let total = sum.checked_add(fee)?;
+        let text = before + &self.say.summary(&self.sale.cart, way.map(|way| (way, fee)), address, total);
+        self.sale.revision += 1;
+        self.sale.stage = Stage::Confirming;
+        let options = vec![self.say.yes(self.sale.revision), self.say.more(), self.say.no()];
+        Ok(Said::new("sale.summary", text, options))
+    }
+
+    /// Brings the cart up to date with the shop's books.
+    async fn refresh(&mut self) -> Result<Vec<Changed>, Trouble> {
+        let variants: Vec<VariantId> = self.sale.cart.iter().map(|item| item.what.variant_id).collect();
+        let offers = self.sales.now(&self.ctx, &variants).await?;
+        let mut changes = Vec::new();
+        self.sale.cart.retain_mut(|item| {
+            let offer = offers.iter().find(|offer| offer.shown.variant_id == item.what.variant_id);
+            let Some(offer) = offer.filter(|offer| offer.can_be_had(1)) else {
+                changes.push(Changed::Gone(item.what.title.clone()));
+                return false;
+            };
+            if offer.shown.unit != item.what.unit {
+                changes.push(Changed::Price(offer.shown.title.clone(), offer.shown.unit));
+            }
+            item.what = offer.shown.clone();
+            if let Some(left) = offer.available.filter(|left| *left < item.quantity) {
+                changes.push(Changed::Fewer(item.what.title.clone(), left));
+                item.quantity = left;
+            }
+            true
+        });
+        Ok(changes)
+    }
+
+    async fn confirm(&mut self, revision: Option<u32>) -> Result<Said, Trouble> {
+        let present = revision == Some(self.sale.revision);
+        match &self.sale.stage {
+            Stage::Confirming if present => self.place().await,
+            Stage::Confirming => self.summary(self.say.older()).await,
+            // The same button once more.
+            Stage::Placed { order_id } if present => {
+                let order_id = *order_id;
+                let orders = self.sales.orders(&self.ctx, self.turn.request.conversation_id).await?;
+                match orders.into_iter().find(|order| order.order_id == order_id) {
+                    Some(order) => Ok(self.tell(order)),
+                    None => self.show_cart(String::new()),
+                }
+            }
+            _ if self.sale.cart.is_empty() => self.show_cart(String::new()),
+            _ => self.summary(self.say.older()).await,
+        }
+    }
+
+    async fn place(&mut self) -> Result<Said, Trouble> {
+        let request = self.turn.request;
+        let settings = &request.tenant.settings;
+        let way = self.sale.delivery.and_then(|at| self.ways().get(at));
+        let address = self.sale.address.clone().filter(|_| way.is_some_and(|way| way.needs_address));
+        let hold = match settings.pix {
+            Some(_) => Duration::from_secs(u64::from(settings.hold_minutes) * 60),
+            None => HOLD_FOR_A_PERSON,
+        };
+        let new = ToPlace {
+            intent: self.sale.intent(request.conversation_id),
+            wanted: self.wanted(),
+            delivery_minor: way.map_or(0, |way| way.price_minor),
+            delivery: serde_json::json!({ "way": way.map(|way| &way.name), "address": address }),
+            hold,
+        };
+        match self.sales.place(&request.tenant, request.conversation_id, new).await? {
+            Confirmed::Changed => self.summary(String::new()).await,
+            Confirmed::Order(order) => {
+                self.sale.cart.clear();
+                self.sale.delivery = None;
+                self.sale.stage = Stage::Placed { order_id: order.order_id };
+                Ok(self.tell(order))
+            }
+        }
+    }
+
+    /// An order that was placed: with what it is paid, or with a person who arranges it.
+    fn tell(&self, order: Known) -> Said {
+        if order.status != Status::AwaitingPayment {
+            return Said::new("sale.orders", self.say.orders(std::slice::from_ref(&order)), Vec::new());
+        }
+        let mut said = Said::new("sale.placed", self.say.placed(&order), Vec::new());
+        if order.br_code.is_none() {
+            said.action = Action::HandOff { reason: format!("order {}: arrange the payment", order.code) };
+        }
+        said.reply.copyable = order.br_code;
+        said
+    }
+
+    /// Where the customer's orders stand; `paid`: they say that they have paid.
+    async fn orders(&mut self, paid: bool) -> Result<Option<Said>, Trouble> {
+        let orders = self.sales.orders(&self.ctx, self.turn.request.conversation_id).await?;
+        let Some(newest) = orders.first() else { return Ok(None) };
+        let mut text = self.say.orders(&orders);
+        if paid && newest.status == Status::AwaitingPayment {
+            text = format!("{text}\n\n{}", self.say.not_yet());
+        }
+        let mut said = Said::new("sale.orders", text, Vec::new());
+        said.reply.copyable.clone_from(&newest.br_code);
+        if !paid {
+            said.reply.options = human(self.turn);
+        }
+        Ok(Some(said))
+    }
+
+    /// Forgets the cart, or calls the order off that was just placed.
+    async fn clear(&mut self) -> Result<Said, Trouble> {
+        let placed = match &self.sale.stage {
+            Stage::Placed { order_id } if self.sale.cart.is_empty() => Some(*order_id),
+            _ => None,
+        };
+        self.sale.cart.clear();
+        self.sale.delivery = None;
+        self.sale.stage = Stage::Open;
+        let Some(order_id) = placed else {
+            return Ok(Said::new("sale.clear", self.say.cleared(), Vec::new()));
+        };
+        let status = self.sales.cancel(&self.ctx, order_id).await?;
+        let orders = self.sales.orders(&self.ctx, self.turn.request.conversation_id).await?;
+        let order = orders.into_iter().find(|order| order.order_id == order_id);
+        Ok(match order {
+            Some(order) if status == Status::Canceled => {
+                Said::new("sale.cancel", self.say.canceled(&order.code), Vec::new())
+            }
+            Some(order) => Said::new("sale.cancel", self.say.too_late_to_cancel(&order), human(self.turn)),
+            None => Said::new("sale.clear", self.say.cleared(), Vec::new()),
+        })
+    }
+}
+
+/// One, two, three.
+fn quantities(most: i64) -> Vec<ReplyOption> {
+    let option =
+        |n: i64| ReplyOption { id: format!("sale:qty:{n}"), title: n.to_string(), description: None };
+    (1..=most).map(option).collect()
+}
+
+/// The button that calls a person.
+fn human(turn: &Turn<'_>) -> Vec<ReplyOption> {
+    turn.pack.button("human", turn.language).into_iter().collect()
+}
+
+/// Whether words can be where something is delivered to. Right after the question a line without a number will do too
+/// ("no sítio do Zé, depois da ponte"); a question never is one.
+fn is_address(words: &str, fresh: bool) -> bool {
+    let count = words.split_whitespace().count();
+    let numbered = words.chars().any(|c| c.is_ascii_digit());
+    !words.contains('?') && count >= 3 && (numbered || (fresh && count >= 4))
+}

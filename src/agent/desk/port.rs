@@ -1,0 +1,95 @@
+//! What the counter needs of the shop's books.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use balcao_domain::{
+    ConversationId, OrderId, TenantCtx, VariantId,
+    order::{Status, Wanted},
+    sale::Shown,
+    tenant::Tenant,
+};
+
+/// Something that can be sold, as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnOffer {
+    /// Which, what it is called, and what it costs.
+    pub shown: Shown,
+    /// How many may still be had; `None` where nobody counts.
+    pub available: Option<i64>,
+    /// Whether it is sold at all now.
+    pub sellable: bool,
+}
+
+impl OnOffer {
+    /// Whether so many can be had.
+    pub fn can_be_had(&self, quantity: i64) -> bool {
+        self.sellable && self.available.is_none_or(|left| left >= quantity)
+    }
+}
+
+/// What is to be placed.
+#[derive(Debug, Clone)]
+pub struct ToPlace {
+    /// The conversation's summary that was confirmed.
+    pub intent: String,
+    /// The lines, at the prices that were confirmed.
+    pub wanted: Vec<Wanted>,
+    /// What delivery costs, in minor units.
+    pub delivery_minor: i64,
+    /// How and where to.
+    pub delivery: serde_json::Value,
+    /// How long its stock is held.
+    pub hold: Duration,
+}
+
+/// An order as a customer is told of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    /// Its id.
+    pub order_id: OrderId,
+    /// What a person calls it.
+    pub code: String,
+    /// Where it stands.
+    pub status: Status,
+    /// What it comes to.
+    pub total: balcao_domain::money::Money,
+    /// The PIX code to pay it, while there is something to pay.
+    pub br_code: Option<String>,
+}
+
+/// What became of a confirmation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Confirmed {
+    /// It is an order.
+    Order(Known),
+    /// It cannot be had as it was shown.
+    Changed,
+}
+
+/// The shop's catalogue and order book. Errors are words for the record.
+#[async_trait]
+pub trait Sales: Send + Sync {
+    /// What the words of a question name, best first; what cannot be had comes last.
+    async fn find(&self, ctx: &TenantCtx, question: &str, limit: usize) -> Result<Vec<OnOffer>, String>;
+
+    /// These, as they are now; those that are gone are missing.
+    async fn now(&self, ctx: &TenantCtx, variants: &[VariantId]) -> Result<Vec<OnOffer>, String>;
+
+    /// What a channel's cart calls by the shop's own ids, in its order; `None` where it names nothing.
+    async fn by_retailer_id(&self, ctx: &TenantCtx, ids: &[String]) -> Result<Vec<Option<OnOffer>>, String>;
+
+    /// Places an order and its charge. The same intent again gives the same order.
+    async fn place(
+        &self,
+        tenant: &Tenant,
+        conversation: ConversationId,
+        new: ToPlace,
+    ) -> Result<Confirmed, String>;
+
+    /// The orders of a conversation, newest first.
+    async fn orders(&self, ctx: &TenantCtx, conversation: ConversationId) -> Result<Vec<Known>, String>;
+
+    /// Calls an order off that is not paid. Returns where it stands after it.
+    async fn cancel(&self, ctx: &TenantCtx, order: OrderId) -> Result<Status, String>;
+}

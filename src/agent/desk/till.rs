@@ -1,0 +1,219 @@
+//! The shop's books, on the database.
+
+use async_trait::async_trait;
+use balcao_domain::{
+    ConversationId, OrderId, TenantCtx, VariantId,
+    money::{Currency, Money},
+    order::Status,
+    sale::Shown,
+    tenant::{PixReceiver, Tenant},
+};
+use balcao_payments::brcode::StaticCode;
+use balcao_store::{
+    Store, StoreError, TenantTx, conversations,
+    sales::{
+        orders::{self, NewOrder, Order, Placed},
+        payments::{self, Charge, NewPayment},
+        products::{self, Offer},
+    },
+};
+use rand::Rng;
+
+use super::port::{Confirmed, Known, OnOffer, Sales, ToPlace};
+
+/// Orders of a conversation that are looked at.
+const ORDERS: i64 = 5;
+
+/// How often a code that is taken is drawn anew.
+const CODES: usize = 3;
+
+/// [`Sales`] over the store.
+#[derive(Debug, Clone)]
+pub struct Till {
+    store: Store,
+}
+
+impl Till {
+    /// A till over this database.
+    pub const fn new(store: Store) -> Self {
+        Self { store }
+    }
+
+    async fn place_once(
+        &self,
+        tenant: &Tenant,
+        conversation: ConversationId,
+        new: &ToPlace,
+    ) -> Result<Confirmed, StoreError> {
+        let ctx = TenantCtx::system(tenant.tenant_id);
+        let mut tx = self.store.tenant_tx(&ctx).await?;
+        let talk = conversations::get(&mut tx, conversation).await?;
+        let order = NewOrder {
+            intent: new.intent.clone(),
+            customer_id: Some(talk.customer_id),
+            conversation_id: Some(conversation),
+            wanted: new.wanted.clone(),
+            delivery_minor: new.delivery_minor,
+            discount_minor: 0,
+            delivery: new.delivery.clone(),
+            hold: new.hold,
+            commission: tenant.settings.commission.clone(),
+            code: rand::rng().random(),
+        };
+        let placed = match orders::place(&mut tx, &order).await {
+            Ok(placed) => placed,
+            Err(orders::PlaceError::Store(error)) => return Err(error),
+            Err(other) => return Err(StoreError::Corrupt(other.to_string())),
+        };
+        let id = match placed {
+            Placed::Refused(_) => return Ok(Confirmed::Changed),
+            Placed::Now(id) => {
+                let order = orders::get(&mut tx, id).await?;
+                if let Some(pix) = &tenant.settings.pix {
+                    charge(&mut tx, tenant, pix, &order).await?;
+                }
+                id
+            }
+            Placed::Before(id) => id,
+        };
+        let known = known(&mut tx, id).await?;
+        tx.commit().await?;
+        Ok(Confirmed::Order(known))
+    }
+}
+
+/// Makes the PIX charge of an order. Its txid is the order's code, so that a statement of the bank can be read.
+async fn charge(
+    tx: &mut TenantTx,
+    tenant: &Tenant,
+    pix: &PixReceiver,
+    order: &Order,
+) -> Result<(), StoreError> {
+    let total = order.total()?;
+    if total.currency() != Currency::BRL || total.minor() == 0 {
+        return Ok(());
+    }
+    let txid = order.code.replace('-', "");
+    let code = StaticCode {
+        key: &pix.key,
+        info: None,
+        amount: Some(total),
+        merchant_name: &pix.name,
+        merchant_city: &pix.city,
+        txid: Some(&txid),
+    };
+    let br_code =
+        code.write().map_err(|why| StoreError::Corrupt(format!("the shop's PIX settings: {why}")))?;
+    let new = NewPayment {
+        order_id: order.order_id,
+        provider: "pix".into(),
+        method: "pix".into(),
+        reference: txid,
+        terms: tenant.settings.commission.clone(),
+        instructions: serde_json::json!({ "br_code": br_code }),
+        expires_at: order.expires_at,
+    };
+    payments::create(tx, &new).await.map(|_| ())
+}
+
+async fn known(tx: &mut TenantTx, id: OrderId) -> Result<Known, StoreError> {
+    let order = orders::get(tx, id).await?;
+    let charges = payments::of_order(tx, id).await?;
+    told(&order, &charges)
+}
+
+fn told(order: &Order, charges: &[Charge]) -> Result<Known, StoreError> {
+    let payable = order.status == Status::AwaitingPayment;
+    let code = charges.iter().find_map(|charge| charge.instructions.get("br_code")?.as_str());
+    Ok(Known {
+        order_id: order.order_id,
+        code: order.code.clone(),
+        status: order.status,
+        total: order.total()?,
+        br_code: code.filter(|_| payable).map(str::to_owned),
+    })
+}
+
+/// An offer as the desk shows it; nothing without a price it can show.
+fn on_offer(offer: Offer) -> Option<OnOffer> {
+    let currency: Currency = offer.currency.parse().ok()?;
+    let title =
+        if offer.variant.is_empty() { offer.title } else { format!("{} ({})", offer.title, offer.variant) };
+    Some(OnOffer {
+        shown: Shown { variant_id: offer.variant_id, title, unit: Money::new(offer.price_minor?, currency) },
+        available: offer.available,
+        sellable: offer.sellable,
+    })
+}
+
+fn words(error: impl std::fmt::Display) -> String {
+    format!("the shop's books: {error}")
+}
+
+#[async_trait]
+impl Sales for Till {
+    async fn find(&self, ctx: &TenantCtx, question: &str, limit: usize) -> Result<Vec<OnOffer>, String> {
+        let mut tx = self.store.tenant_tx(ctx).await.map_err(words)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let offers = products::search(&mut tx, question, limit).await.map_err(words)?;
+        tx.commit().await.map_err(words)?;
+        Ok(offers.into_iter().filter_map(on_offer).collect())
+    }
+
+    async fn now(&self, ctx: &TenantCtx, variants: &[VariantId]) -> Result<Vec<OnOffer>, String> {
+        let mut tx = self.store.tenant_tx(ctx).await.map_err(words)?;
+        let offers = products::offers(&mut tx, variants).await.map_err(words)?;
+        tx.commit().await.map_err(words)?;
+        Ok(offers.into_iter().filter_map(on_offer).collect())
+    }
+
+    async fn by_retailer_id(&self, ctx: &TenantCtx, ids: &[String]) -> Result<Vec<Option<OnOffer>>, String> {
+        let mut tx = self.store.tenant_tx(ctx).await.map_err(words)?;
+        let found = products::by_retailer_id(&mut tx, ids).await.map_err(words)?;
+        tx.commit().await.map_err(words)?;
+        let offer = |id| found.iter().find(|(known, _)| known == id).cloned().and_then(|(_, o)| on_offer(o));
+        Ok(ids.iter().map(offer).collect())
+    }
+
+    async fn place(
+        &self,
+        tenant: &Tenant,
+        conversation: ConversationId,
+        new: ToPlace,
+    ) -> Result<Confirmed, String> {
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            match self.place_once(tenant, conversation, &new).await {
+                Ok(confirmed) => return Ok(confirmed),
+                // A code that another order has: once in very long.
+                Err(StoreError::Conflict { constraint })
+                    if tried < CODES && constraint == "sales_order_code_unique" => {}
+                // The same confirmation won the race, or the source counted in between.
+                Err(StoreError::Conflict { constraint })
+                    if tried < CODES
+                        && ["sales_order_intent_unique", "variant_stock_not_oversold"]
+                            .contains(&constraint.as_str()) => {}
+                Err(error) => return Err(words(error)),
+            }
+        }
+    }
+
+    async fn orders(&self, ctx: &TenantCtx, conversation: ConversationId) -> Result<Vec<Known>, String> {
+        let mut tx = self.store.tenant_tx(ctx).await.map_err(words)?;
+        let mut all = Vec::new();
+        for order in orders::of_conversation(&mut tx, conversation, ORDERS).await.map_err(words)? {
+            let charges = payments::of_order(&mut tx, order.order_id).await.map_err(words)?;
+            all.push(told(&order, &charges).map_err(words)?);
+        }
+        tx.commit().await.map_err(words)?;
+        Ok(all)
+    }
+
+    async fn cancel(&self, ctx: &TenantCtx, order: OrderId) -> Result<Status, String> {
+        let mut tx = self.store.tenant_tx(ctx).await.map_err(words)?;
+        let status = orders::cancel(&mut tx, order).await.map_err(words)?;
+        tx.commit().await.map_err(words)?;
+        Ok(status)
+    }
+}
