@@ -1,4 +1,5 @@
-//! What must happen again and again: sweeps for lost rings, the renewal of leases, and retention.
+//! What must happen again and again: sweeps for lost rings, the renewal of leases, orders
+//! whose time is over, and retention.
 //!
 //! Owns:      one task for each of its chores while that runs.
 //! Hears:     `Run(chore)` from its own timers, `Ran(chore)`, `StopSweeping`.
@@ -15,6 +16,7 @@ use balcao_domain::TenantCtx;
 use balcao_store::{
     StoreError, inbox, outbox as store_outbox,
     retention::{self, Sweep},
+    sales::orders,
     tenants as store_tenants,
 };
 use futures::FutureExt;
@@ -30,6 +32,8 @@ use crate::{
 
 /// Conversations of one sweep; a full sweep is followed by the next one soon.
 const SWEEP_LIMIT: i64 = 512;
+/// Orders of one sweep.
+const EXPIRE_LIMIT: i32 = 200;
 /// A chore that takes longer has failed.
 const LIMIT: Duration = Duration::from_secs(10);
 /// How long one sweep of retention may go on; it stops after this, and goes on where it was at the next one.
@@ -49,11 +53,14 @@ pub(crate) enum Chore {
     SweepOutbox,
     /// Leases of conversations at work.
     RenewLeases,
+    /// Orders that nobody paid in time.
+    ExpireOrders,
     /// What the shops need not keep any longer.
     Forget,
 }
 
-const CHORES: [Chore; 4] = [Chore::SweepInbox, Chore::SweepOutbox, Chore::RenewLeases, Chore::Forget];
+const CHORES: [Chore; 5] =
+    [Chore::SweepInbox, Chore::SweepOutbox, Chore::RenewLeases, Chore::ExpireOrders, Chore::Forget];
 
 /// What it hears.
 pub(crate) enum Msg {
@@ -130,6 +137,9 @@ impl State {
             Chore::SweepInbox | Chore::SweepOutbox if soon => self.shared.sweep / 5,
             Chore::SweepInbox | Chore::SweepOutbox => self.shared.sweep,
             Chore::RenewLeases => self.shared.lease / 4,
+            Chore::ExpireOrders if soon => self.shared.sweep / 5,
+            // Holds are counted in minutes.
+            Chore::ExpireOrders => self.shared.sweep * 4,
             Chore::Forget if soon => self.shared.forget / 20,
             Chore::Forget => self.shared.forget,
         };
@@ -143,6 +153,7 @@ async fn run(shared: &Shared, chore: Chore) -> bool {
             Chore::SweepInbox => sweep_inbox(shared).await,
             Chore::SweepOutbox => sweep_outbox(shared).await,
             Chore::RenewLeases => renew_leases(shared).await,
+            Chore::ExpireOrders => expire_orders(shared).await,
             Chore::Forget => forget(shared).await,
         }
     };
@@ -190,6 +201,22 @@ async fn renew_leases(shared: &Shared) -> Result<bool, StoreError> {
         shared.tenants.cast(tenants::Msg::LeaseLost(lost.collect()));
     }
     Ok(false)
+}
+
+/// Gives the stock back that orders hold whose time is over. What was paid in the meantime is left alone: the order's
+/// row is locked and looked at again, and money that comes later still finds its order.
+async fn expire_orders(shared: &Shared) -> Result<bool, StoreError> {
+    let due = orders::due(&shared.store, EXPIRE_LIMIT).await?;
+    let soon = due.len() >= EXPIRE_LIMIT as usize;
+    for (tenant_id, order_id) in due {
+        let mut tx = shared.store.tenant_tx(&TenantCtx::system(tenant_id)).await?;
+        let gone = orders::expire(&mut tx, order_id).await?;
+        tx.commit().await?;
+        if gone {
+            metrics::counter!("balcao_orders_expired_total").increment(1);
+        }
+    }
+    Ok(soon)
 }
 
 /// Lets every shop's old rows go; whether time ran out before all were done.

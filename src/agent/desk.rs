@@ -152,6 +152,10 @@ impl<'a> Desk<'a> {
         }
         match heard(&words) {
             Some(Heard::Number(number)) => self.number(number).await,
+            Some(Heard::Take) => match self.only_offer() {
+                Some(variant) => self.choose(variant).await.map(Some),
+                None => Ok(None),
+            },
             Some(Heard::Paid) => self.orders(true).await,
             Some(Heard::Cart) if !self.sale.cart.is_empty() => self.show_cart(String::new()).map(Some),
             Some(Heard::Checkout) if !self.sale.cart.is_empty() => self.checkout().await.map(Some),
@@ -225,11 +229,19 @@ impl<'a> Desk<'a> {
                 self.sale.stage = Stage::Cart;
                 self.show_cart(self.say.kept()).map(Some)
             }
-            (Stage::Choosing { shown }, true) if shown.len() == 1 => {
-                let variant = shown[0].variant_id;
-                self.choose(variant).await.map(Some)
-            }
+            (_, true) => match self.only_offer() {
+                Some(variant) => self.choose(variant).await.map(Some),
+                None => Ok(None),
+            },
             _ => Ok(None),
+        }
+    }
+
+    /// The one thing that was just offered.
+    fn only_offer(&self) -> Option<VariantId> {
+        match &self.sale.stage {
+            Stage::Choosing { shown } if self.fresh && shown.len() == 1 => Some(shown[0].variant_id),
+            _ => None,
         }
     }
 

@@ -1,10 +1,10 @@
 //! The order of decisions of a turn.
 //!
 //! Nothing asked: silence. Opted out: silence, unless they come back or want a person. Then what always comes first:
-//! our own buttons, rules marked `first`, a yes to our own offer of a person, things that are not words. Then the
-//! shop's documents are searched, and the model is asked within the turn's budget less a reserve. The rule path
-//! answers, in the same turn, when there is no model or it failed. Whatever happens, there is an answer before the
-//! deadline.
+//! our own buttons, rules marked `first`, a yes to our own offer of a person, the steps of buying, things that are not
+//! words. Then the shop's documents are searched, and the model is asked within the turn's budget less a reserve. The
+//! rule path answers, in the same turn, when there is no model or it failed: with what is sold, where the words name
+//! it. Whatever happens, there is an answer before the deadline.
 
 use std::{
     sync::{
@@ -29,7 +29,7 @@ use crate::{
     desk,
     model_path::{self, Fact, ModelPath},
     reading::Reading,
-    rule_path,
+    rule_path::{self, Decided},
     sources::found,
     tools::{self, Tool},
     turn::{Agent, Author, TurnRequest},
@@ -146,13 +146,7 @@ impl Engine {
         let began = Instant::now();
         let decided = desk::before_the_model(turn, sales, evidence).await?;
         stage(evidence, "sales", began.elapsed());
-        Some(Outcome {
-            reply: Some(decided.reply),
-            action: decided.action,
-            path: Path::Rules,
-            reason: Reason::RuleFirst,
-            evidence: std::mem::take(evidence),
-        })
+        Some(by_rule(decided, evidence))
     }
 
     /// The model to ask, or why none is asked.
@@ -223,6 +217,9 @@ impl Agent for Engine {
         if let Some(outcome) = self.sell(&turn, &mut evidence).await {
             return outcome;
         }
+        if turn.reading.texts.is_empty() {
+            return by_rule(rule_path::answer(&turn, &mut evidence), &mut evidence);
+        }
 
         // Small talk has nothing to be looked up.
         if turn.understanding.is_business() {
@@ -288,19 +285,20 @@ fn before_all(turn: &Turn<'_>, evidence: &mut Evidence) -> Option<Outcome> {
     if turn.request.opted_out && !first.is_some_and(|name| matches!(name, "opt_in" | "human")) {
         return Some(silent(Reason::OptedOut, evidence));
     }
-    let decided = match first {
-        Some(name) => rule_path::intent(turn, name, evidence)?,
-        None if turn.reading.texts.is_empty() => rule_path::answer(turn, evidence),
-        None => return None,
-    };
+    let decided = rule_path::intent(turn, first?, evidence)?;
     stage(evidence, "rules", began.elapsed());
-    Some(Outcome {
+    Some(by_rule(decided, evidence))
+}
+
+/// What was decided without asking a model.
+fn by_rule(decided: Decided, evidence: &mut Evidence) -> Outcome {
+    Outcome {
         reply: Some(decided.reply),
         action: decided.action,
         path: Path::Rules,
         reason: Reason::RuleFirst,
         evidence: std::mem::take(evidence),
-    })
+    }
 }
 
 /// The intent that comes before the model: a button of ours, a rule marked `first`, or "sim" to our offer of a person.

@@ -118,6 +118,8 @@ pub enum Heard {
     Clear,
     /// I have paid.
     Paid,
+    /// That one, please: to a single thing that was offered.
+    Take,
 }
 
 /// Reads a message that is nothing but an answer: "2", "quero a 2", "duas unidades", "fechar pedido". Anything longer or
@@ -166,6 +168,9 @@ fn by_phrase(phrase: &str) -> Option<Heard> {
         | "nevermind" => Heard::Clear,
         "paguei" | "ja paguei" | "pago" | "ta pago" | "esta pago" | "acabei de pagar" | "fiz o pix"
         | "pix feito" | "paid" | "i paid" | "i have paid" | "just paid" => Heard::Paid,
+        "quero" | "quero sim" | "quero esse" | "quero essa" | "quero ele" | "quero ela" | "quero este"
+        | "quero esta" | "vou querer" | "vou levar" | "levo" | "vou ficar com ele" | "vou ficar com ela"
+        | "i want it" | "i ll take it" | "take it" | "i d like it" | "i would like it" => Heard::Take,
         _ => return None,
     })
 }
@@ -349,6 +354,8 @@ mod tests {
             ("meu carrinho", Heard::Cart),
             ("deixa pra lá", Heard::Clear),
             ("já paguei!", Heard::Paid),
+            ("Quero esse", Heard::Take),
+            ("I'll take it", Heard::Take),
         ] {
             assert_eq!(heard(said), Some(means), "{said}");
         }

@@ -3,4 +3,4 @@
 mod catalogue;
 mod orders;
 mod payments;
-mod shop;
+pub mod shop;

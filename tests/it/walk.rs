@@ -2,6 +2,7 @@
 
 mod answers;
 mod bursts;
+mod buying;
 mod fixtures;
 mod model_away;
 mod nodes;

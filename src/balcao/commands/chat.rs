@@ -139,6 +139,9 @@ impl Printed {
                     print!("{}", data["reply"].as_str().unwrap_or("(a person will answer)"));
                 }
                 println!();
+                if let Some(code) = data["copyable"].as_str() {
+                    println!("\n{code}\n");
+                }
                 for option in data["options"].as_array().into_iter().flatten() {
                     println!("      [{}]", option["title"].as_str().unwrap_or_default());
                 }

@@ -152,6 +152,20 @@ function addMeta(body, { path, reason, sources = [], seconds, model }) {
   body.append(cards);
 }
 
+function addCopyable(body, code) {
+  if (!code) return;
+  const box = make("div", "copyable");
+  box.append(make("code", "", code));
+  const button = make("button", "", words().copy);
+  button.type = "button";
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(code);
+    button.textContent = words().copied;
+  });
+  box.append(button);
+  body.append(box);
+}
+
 function addOptions(body, options) {
   if (!options || options.length === 0) return;
   const row = make("div", "options");
@@ -256,6 +270,7 @@ function finish(target, said, seconds) {
     return;
   }
   markdown(said.reply, target.bubble);
+  addCopyable(target.body, said.copyable);
   addMeta(target.body, { ...said, seconds });
   addOptions(target.body, said.options);
   if (said.action?.action === "hand_off") personTakesOver(words().handedOff);

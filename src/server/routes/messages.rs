@@ -64,6 +64,9 @@ pub struct Said {
     /// What the customer may tap instead of typing: send a row's `title` as the next text.
     #[schema(value_type = Vec<Object>)]
     pub options: Vec<balcao_domain::reply::ReplyOption>,
+    /// A code to be copied as it is, such as a PIX code: show it alone, with a button that copies it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copyable: Option<String>,
     /// What the answer stands on.
     #[schema(value_type = Vec<Object>)]
     pub sources: Vec<balcao_domain::reply::Source>,
@@ -95,6 +98,7 @@ impl Said {
         Self {
             reply: reply.map(|reply| reply.text.clone()),
             options: reply.map(|reply| reply.options.clone()).unwrap_or_default(),
+            copyable: reply.and_then(|reply| reply.copyable.clone()),
             sources: reply.map(|reply| reply.sources.clone()).unwrap_or_default(),
             path: outcome.path,
             reason: outcome.reason,

@@ -175,3 +175,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_code_to_be_copied_stands_alone_in_the_last_message_untouched() {
+    let code = "00020126*_~5204";
+    let reply = Reply { copyable: Some(code.into()), ..Reply::text("Copie o código abaixo.") };
+    let messages = rendered(&reply);
+    assert_eq!(messages.len(), 2);
+    assert_eq!(messages[1].body["text"]["body"], code);
+}

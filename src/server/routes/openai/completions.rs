@@ -1,6 +1,6 @@
 //! `POST /v1/chat/completions`: one turn, whole or in chunks.
 
-use std::convert::Infallible;
+use std::{borrow::Cow, convert::Infallible};
 
 use axum::{
     Json as Whole,
@@ -148,6 +148,7 @@ impl Frame {
         json!({
             "sources": reply.map(|reply| &reply.sources),
             "options": reply.map(|reply| &reply.options),
+            "copyable": reply.and_then(|reply| reply.copyable.as_ref()),
             "path": outcome.path,
             "reason": outcome.reason,
             "action": outcome.action,
@@ -158,8 +159,12 @@ impl Frame {
     }
 }
 
-fn reply(answer: &Answer) -> &str {
-    answer.outcome.reply.as_ref().map_or("", |reply| reply.text.as_str())
+fn reply(answer: &Answer) -> Cow<'_, str> {
+    let Some(reply) = &answer.outcome.reply else { return Cow::Borrowed("") };
+    match &reply.copyable {
+        Some(code) => Cow::Owned(format!("{}\n\n{code}", reply.text)),
+        None => Cow::Borrowed(&reply.text),
+    }
 }
 
 /// The words already sent. OpenAI's protocol cannot take words back: after a restart the new answer follows on a
@@ -212,7 +217,7 @@ fn chunks(
                 }
                 Ok(Heard::Restart(_)) => spoken.restart(),
                 Ok(Heard::Answer(answer)) => {
-                    sent.extend(spoken.rest(reply(&answer)).map(|text| words_chunk(&frame, &text)));
+                    sent.extend(spoken.rest(&reply(&answer)).map(|text| words_chunk(&frame, &text)));
                     sent.extend(frame.ending(&answer, with_usage).iter().map(data));
                     sent.push(Ok(Event::default().data("[DONE]")));
                 }
