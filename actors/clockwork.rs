@@ -1,8 +1,8 @@
 //! What must happen again and again: sweeps for lost rings, the renewal of leases, orders
-//! whose time is over, and retention.
+//! whose time is over, what payment providers report, and retention.
 //!
 //! Owns:      one task for each of its chores while that runs.
-//! Hears:     `Run(chore)` from its own timers, `Ran(chore)`, `StopSweeping`.
+//! Hears:     `Run(chore)` from its own timers, `Once(chore)` from who knows of news, `Ran(chore)`, `StopSweeping`.
 //! Says:      rings to the tenants and the outbox, `LeaseLost`.
 //! Ends when: its parent ends.
 //! Restarted: yes; it remembers nothing.
@@ -25,7 +25,7 @@ use rand::seq::SliceRandom;
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
-    outbox,
+    outbox, payments,
     shared::Shared,
     tenants::{self, Ring},
 };
@@ -55,16 +55,26 @@ pub(crate) enum Chore {
     RenewLeases,
     /// Orders that nobody paid in time.
     ExpireOrders,
+    /// What payment providers have reported.
+    ApplyPayments,
     /// What the shops need not keep any longer.
     Forget,
 }
 
-const CHORES: [Chore; 5] =
-    [Chore::SweepInbox, Chore::SweepOutbox, Chore::RenewLeases, Chore::ExpireOrders, Chore::Forget];
+const CHORES: [Chore; 6] = [
+    Chore::SweepInbox,
+    Chore::SweepOutbox,
+    Chore::RenewLeases,
+    Chore::ExpireOrders,
+    Chore::ApplyPayments,
+    Chore::Forget,
+];
 
 /// What it hears.
 pub(crate) enum Msg {
     Run(Chore),
+    /// Now, besides its usual times: something has just arrived.
+    Once(Chore),
     /// It ran; `soon`: there is more of it.
     Ran {
         chore: Chore,
@@ -114,7 +124,13 @@ impl Actor for Clockwork {
                     let _ = myself.cast(Msg::Ran { chore, soon });
                 });
             }
-            Msg::Run(_) => {}
+            Msg::Once(chore) if state.sweeping => {
+                let shared = state.shared.clone();
+                state.tasks.spawn(async move {
+                    run(&shared, chore).await;
+                });
+            }
+            Msg::Run(_) | Msg::Once(_) => {}
             Msg::Ran { chore, soon } => state.later(&myself, chore, soon),
         }
         Ok(())
@@ -134,8 +150,8 @@ impl State {
     /// Jittered, so that the nodes of a cluster do not sweep in step.
     fn later(&self, myself: &ActorRef<Msg>, chore: Chore, soon: bool) {
         let interval = match chore {
-            Chore::SweepInbox | Chore::SweepOutbox if soon => self.shared.sweep / 5,
-            Chore::SweepInbox | Chore::SweepOutbox => self.shared.sweep,
+            Chore::SweepInbox | Chore::SweepOutbox | Chore::ApplyPayments if soon => self.shared.sweep / 5,
+            Chore::SweepInbox | Chore::SweepOutbox | Chore::ApplyPayments => self.shared.sweep,
             Chore::RenewLeases => self.shared.lease / 4,
             Chore::ExpireOrders if soon => self.shared.sweep / 5,
             // Holds are counted in minutes.
@@ -154,6 +170,7 @@ async fn run(shared: &Shared, chore: Chore) -> bool {
             Chore::SweepOutbox => sweep_outbox(shared).await,
             Chore::RenewLeases => renew_leases(shared).await,
             Chore::ExpireOrders => expire_orders(shared).await,
+            Chore::ApplyPayments => payments::apply_due(shared).await,
             Chore::Forget => forget(shared).await,
         }
     };

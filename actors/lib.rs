@@ -18,6 +18,7 @@ mod inbox_writer;
 mod leases;
 mod look;
 mod outbox;
+mod payments;
 mod request;
 mod sender;
 mod shared;

@@ -166,6 +166,11 @@ impl System {
         self.inner.shared.outbox.cast(outbox::Msg::Rang { tenant_id, channel_id });
     }
 
+    /// Payment providers have reported something: it is applied now rather than at the next sweep.
+    pub fn payments_arrived(&self) {
+        self.inner.clockwork.cast(clockwork::Msg::Once(clockwork::Chore::ApplyPayments));
+    }
+
     /// Tells a tenant's actor that its settings, rule pack or channels have changed.
     pub fn tenant_changed(&self, tenant_id: TenantId) {
         let shared = self.inner.shared.clone();

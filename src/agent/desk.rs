@@ -334,7 +334,7 @@ impl<'a> Desk<'a> {
 
     async fn put(&mut self, of: Shown, quantity: i64) -> Result<Said, Trouble> {
         if quantity < 1 {
-            return Ok(Said::new("sale.quantity", self.say.from_one(), Vec::new()));
+            return Ok(Said::new("sale.quantity", self.say.at_least_one(), Vec::new()));
         }
         let Some(offer) = self.now(of.variant_id).await?.filter(|offer| offer.can_be_had(1)) else {
             self.sale.stage = Stage::Open;
@@ -582,6 +582,12 @@ impl<'a> Desk<'a> {
             None => Said::new("sale.clear", self.say.cleared(), Vec::new()),
         })
     }
+}
+
+/// What the customer is told when their money has arrived. `attention`: a person must look at the order first, for
+/// example because its time was over and its goods are gone.
+pub fn paid_notice(code: &str, total: Money, attention: bool, language: balcao_domain::Language) -> Reply {
+    Reply::text(Words(language).paid(code, total, attention))
 }
 
 /// One, two, three.

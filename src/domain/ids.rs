@@ -93,6 +93,10 @@ typed_ids! {
     VariantId = "var",
     /// An order.
     OrderId = "ord",
+    /// A shop's account with a payment provider: the last part of its webhook's path.
+    PaymentAccountId = "pac",
+    /// Something a payment provider reported.
+    PaymentEventId = "pev",
     /// A charge to an order and what came of it.
     PaymentId = "pay",
 }

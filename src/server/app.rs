@@ -10,7 +10,12 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
-use crate::{auth::KeyRing, limits::Limits, people::People, routes::webhook::accounts::Accounts};
+use crate::{
+    auth::KeyRing,
+    limits::Limits,
+    people::People,
+    routes::{payments, webhook::accounts::Accounts},
+};
 
 /// What an [`App`] is made of.
 pub struct Parts {
@@ -101,6 +106,8 @@ pub struct Shared {
     pub limits: Limits,
     /// WhatsApp accounts by webhook path and by phone number id.
     pub accounts: Accounts,
+    /// Accounts of payment providers, by webhook path.
+    pub payment_accounts: payments::Accounts,
     /// Which conversation a sender's messages belong to.
     pub people: People,
     /// Cancelled when the server stops: long streams end on it.
@@ -114,6 +121,7 @@ impl App {
             keys: KeyRing::default(),
             limits: Limits::new(parts.settings.requests_per_minute, parts.settings.burst),
             accounts: Accounts::default(),
+            payment_accounts: payments::Accounts::default(),
             people: People::default(),
             stopping: CancellationToken::new(),
             parts,

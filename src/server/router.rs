@@ -36,7 +36,7 @@ use crate::{
     page,
     routes::{
         breakers, conversations, customers, dead_letters, demo, documents, events, health, keys, messages,
-        openai, search, turns, webhook,
+        openai, payments, search, turns, webhook,
     },
     telemetry,
 };
@@ -59,7 +59,7 @@ pub fn router(app: App) -> Router {
         .fallback(async || ApiError::NotFound("path"))
         .layer(around(&app.settings));
     // The webhook carries the load: it has no layer but its own code.
-    talk.merge(webhook::routes()).with_state(app)
+    talk.merge(webhook::routes()).merge(payments::routes()).with_state(app)
 }
 
 /// The API, and its description. Who may call is in each handler's signature.

@@ -11,6 +11,7 @@ pub mod health;
 pub mod keys;
 pub mod messages;
 pub mod openai;
+pub mod payments;
 pub mod search;
 pub mod turns;
 pub mod webhook;

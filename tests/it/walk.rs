@@ -7,4 +7,5 @@ mod fixtures;
 mod model_away;
 mod nodes;
 mod order;
+mod paying;
 mod scene;

@@ -105,7 +105,7 @@ impl Words {
         }
     }
 
-    pub fn from_one(self) -> String {
+    pub fn at_least_one(self) -> String {
         self.pick("Preciso de um número a partir de 1.", "I need a number from 1 on.").into()
     }
 
@@ -253,6 +253,26 @@ impl Words {
                 "Order **{code}** is placed! Total: **{total}**. Someone from the shop will arrange the payment with you here."
             ),
         }
+    }
+
+    /// The money of an order is here.
+    pub fn paid(self, code: &str, total: Money, attention: bool) -> String {
+        let total = self.money(total);
+        let here = match self.0 {
+            Language::Portuguese => {
+                format!("Recebemos o pagamento do pedido **{code}** ({total}). Obrigado!")
+            }
+            Language::English => format!("We received the payment of order **{code}** ({total}). Thank you!"),
+        };
+        let next = if attention {
+            self.pick(
+                "Uma pessoa da loja vai falar com você sobre ele por aqui.",
+                "Someone from the shop will talk to you about it here.",
+            )
+        } else {
+            self.pick("Já vamos preparar.", "We are getting it ready.")
+        };
+        format!("{here} {next}")
     }
 
     /// Orders and where they stand.

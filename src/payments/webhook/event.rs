@@ -3,9 +3,10 @@
 use balcao_domain::money::Money;
 use balcao_domain::payment::{Fact, FactKind, Lifecycle};
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 /// One thing a sender reports.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// Unique per shop, the same for every delivery of this event. None where there is nothing to keep.
     pub dedupe_key: Option<String>,
@@ -30,7 +31,8 @@ pub struct Event {
 }
 
 /// What may be reported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// How the charge stands while no money has moved.
     Charge(Lifecycle),
@@ -57,7 +59,7 @@ pub enum Kind {
 }
 
 /// The names a payment goes by. Which are there depends on the sender.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reference {
     /// PIX transaction id, ours or the provider's.
     pub txid: Option<String>,
@@ -67,8 +69,16 @@ pub struct Reference {
     pub order: Option<String>,
 }
 
+impl Reference {
+    /// The provider's names of the charge.
+    pub fn of_charge(&self) -> Vec<String> {
+        self.txid.iter().chain(&self.provider_id).cloned().collect()
+    }
+}
+
 /// Whether the call carries the truth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Truth {
     /// It does.
     Carried,

@@ -1,6 +1,7 @@
 //! What a shop shares with a sender.
 
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
 
 use super::Rejected;
 
@@ -29,7 +30,47 @@ impl Default for Secrets {
     }
 }
 
+/// The form in which a shop's keys are kept, encrypted, by whoever calls this crate.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Kept {
+    keys: Vec<String>,
+    legacy_keys: Vec<String>,
+    public_keys_pem: Vec<String>,
+    require_client_certificate: bool,
+    tolerance_seconds: Option<i64>,
+}
+
 impl Secrets {
+    /// Reads the kept form ([`Secrets::to_json`]).
+    ///
+    /// # Errors
+    /// When it is no JSON of that form; the text shows none of it.
+    pub fn from_json(text: &SecretString) -> Result<Self, serde_json::Error> {
+        let kept: Kept = serde_json::from_str(text.expose_secret())?;
+        let secret = |keys: Vec<String>| keys.into_iter().map(SecretString::from).collect();
+        Ok(Self {
+            keys: secret(kept.keys),
+            legacy_keys: secret(kept.legacy_keys),
+            public_keys_pem: kept.public_keys_pem,
+            require_client_certificate: kept.require_client_certificate,
+            tolerance_seconds: kept.tolerance_seconds.unwrap_or(Self::default().tolerance_seconds),
+        })
+    }
+
+    /// The form to keep, encrypted.
+    pub fn to_json(&self) -> SecretString {
+        let plain = |keys: &[SecretString]| keys.iter().map(|key| key.expose_secret().to_owned()).collect();
+        let kept = Kept {
+            keys: plain(&self.keys),
+            legacy_keys: plain(&self.legacy_keys),
+            public_keys_pem: self.public_keys_pem.clone(),
+            require_client_certificate: self.require_client_certificate,
+            tolerance_seconds: Some(self.tolerance_seconds),
+        };
+        serde_json::to_string(&kept).unwrap_or_default().into()
+    }
+
     /// Nothing shared: every call is refused.
     pub fn none() -> Self {
         Self::default()

@@ -200,6 +200,51 @@ pub async fn by_reference(
     Ok(id.map(PaymentId::from_uuid))
 }
 
+/// The charge that a provider's report is about: by the provider's names of it, where the shop's own PIX key stands for
+/// the bank that reports; else by our order, where it has one charge. `order` is its code or id.
+pub async fn reported(
+    tx: &mut TenantTx,
+    provider: &str,
+    references: &[String],
+    order: Option<&str>,
+) -> Result<Option<PaymentId>, StoreError> {
+    let tenant_id = tx.tenant_id().as_uuid();
+    let id = sqlx::query_scalar!(
+        "select payment_id from payment
+         where tenant_id = $1 and provider in ($2, 'pix') and reference = any($3)
+         order by provider = $2 desc limit 1",
+        tenant_id,
+        provider,
+        references,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    let (None, Some(order)) = (id, order) else { return Ok(id.map(PaymentId::from_uuid)) };
+    let order_id = order.parse::<OrderId>().ok().map(|id| id.as_uuid());
+    let ids = sqlx::query_scalar!(
+        "select p.payment_id from payment p
+         join sales_order o on o.tenant_id = p.tenant_id and o.order_id = p.order_id
+         where p.tenant_id = $1 and (o.code = $2 or o.order_id = $3) limit 2",
+        tenant_id,
+        order,
+        order_id,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(match ids.as_slice() {
+        [only] => Some(PaymentId::from_uuid(*only)),
+        _ => None,
+    })
+}
+
+/// One charge.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn get(tx: &mut TenantTx, id: PaymentId) -> Result<Charge, StoreError> {
+    lock(tx, id).await
+}
+
 /// What is known of a charge, in the order it was learned.
 async fn facts(tx: &mut TenantTx, id: PaymentId) -> Result<Vec<Fact>, StoreError> {
     let tenant_id = tx.tenant_id().as_uuid();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::scene::{Customer, until, value, word, words};
 use crate::sales::shop::{product, variant};
 
-fn settings() -> Settings {
+pub fn settings() -> Settings {
     let way = |name: &str, price_minor, needs_address| DeliveryOption {
         name: name.into(),
         price_minor,
@@ -29,7 +29,7 @@ fn settings() -> Settings {
     }
 }
 
-async fn open(settings: Settings) -> Counter {
+pub async fn open(settings: Settings) -> Counter {
     let counter = Counter::with(Setup { shops: Some(settings), ..Setup::default() }).await;
     let mut shirt = product("camiseta", "Camiseta básica azul", 0, 0);
     shirt.variants = vec![variant("P", 5_990, 3), variant("M", 6_490, 5)];
@@ -44,7 +44,7 @@ async fn put(counter: &Counter, shop: &Shop, all: &[NewProduct]) {
 }
 
 /// Says one thing after another; gives all that was heard.
-async fn talk(customer: &Customer<'_>, said: &[&str]) -> Vec<String> {
+pub async fn talk(customer: &Customer<'_>, said: &[&str]) -> Vec<String> {
     let mut heard = customer.history().await.len();
     let before = heard;
     for text in said {
@@ -59,7 +59,7 @@ async fn talk(customer: &Customer<'_>, said: &[&str]) -> Vec<String> {
 }
 
 /// The conversation exists once something was said.
-async fn greeted<'a>(counter: &'a Counter, phone: &str) -> Customer<'a> {
+pub async fn greeted<'a>(counter: &'a Counter, phone: &str) -> Customer<'a> {
     let customer = Customer::new(counter, &counter.aurora, phone);
     customer.writes("oi").await;
     customer.settles().await;
