@@ -7,21 +7,14 @@
 use std::time::Duration;
 
 use balcao_agent::desk;
-use balcao_channels::Outgoing;
-use balcao_domain::{
-    ChannelId, OutboxId, PaymentEventId, PaymentId, TenantCtx, TenantId, channel::Kind as ChannelKind,
-    payment::State,
-};
+use balcao_domain::{PaymentEventId, PaymentId, TenantCtx, TenantId, payment::State};
 use balcao_payments::webhook::{Event, Kind, Truth};
 use balcao_store::{
-    StoreError, TenantTx, conversations,
+    StoreError, TenantTx,
     sales::{
-        orders,
         payments::{self, Applied, Charge},
         reports::{self, Waiting},
     },
-    tenants,
-    turns::{self, NewOutgoing},
 };
 
 use crate::{outbox, shared::Shared};
@@ -75,7 +68,7 @@ async fn apply(shared: &Shared, tenant_id: TenantId, id: PaymentEventId) -> Resu
             if let Some((before, State::Paid)) = &moved
                 && before.state != State::Paid
             {
-                ring = tell_customer(&mut tx, before).await?;
+                ring = desk::paid::tell(&mut tx, before).await?;
             }
         }
         Verdict::Ignored(why) => reports::done(&mut tx, id, false, why).await?,
@@ -158,25 +151,4 @@ async fn charge(
         // Reports overtake each other: what it builds on may still come.
         Applied::Refused(why) => Verdict::Later(why.to_string()),
     })
-}
-
-/// The customer hears that their money has arrived. Returns the channel to ring.
-async fn tell_customer(tx: &mut TenantTx, charge: &Charge) -> Result<Option<ChannelId>, StoreError> {
-    let order = orders::get(tx, charge.order_id).await?;
-    let Some(conversation) = order.conversation_id else { return Ok(None) };
-    let language = match turns::language(tx, conversation).await? {
-        Some(language) => language,
-        None => tenants::get(tx).await?.language,
-    };
-    let reply = desk::paid_notice(&order.code, order.total()?, order.attention.is_some(), language);
-    let messages = match conversations::get(tx, conversation).await?.channel {
-        ChannelKind::Whatsapp => balcao_channels::whatsapp::render::render(&reply, language),
-        ChannelKind::Api => balcao_channels::api::render(&reply),
-    };
-    let mut ring = None;
-    for Outgoing { kind, text, body } in messages {
-        let notice = NewOutgoing { outbox_id: OutboxId::generate(), kind, text, body };
-        ring = reports::tell(tx, conversation, &notice).await?.or(ring);
-    }
-    Ok(ring)
 }

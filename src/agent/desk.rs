@@ -5,6 +5,7 @@
 //! read from the shop's books in the turn that says it; what is confirmed is one numbered summary, and the order's
 //! identity is that number, so a turn that is tried again places nothing twice.
 
+pub mod paid;
 pub mod port;
 pub mod till;
 mod words;

@@ -1,6 +1,7 @@
 //! One file a command; this one only leads to them.
 
 mod bench;
+mod catalog;
 mod chat;
 mod config;
 mod customer;
@@ -10,7 +11,10 @@ mod emulator;
 mod eval;
 mod ingest;
 mod key;
+mod ledger;
 mod migrate;
+mod orders;
+mod payments;
 mod serve;
 mod tenant;
 
@@ -28,6 +32,11 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve(args) => serve::run(&global, args).await,
         Command::Chat(args) => chat::run(&global, args).await,
         Command::Ingest(args) => ingest::run(&global, args).await,
+        Command::Catalog(command) => catalog::run(&global, command).await,
+        Command::Orders(command) => orders::run(&global, command).await,
+        Command::Payments(command) => payments::run(&global, command).await,
+        Command::Ledger(command) => ledger::run(&global, command).await,
+        Command::Invariants { tenant } => ledger::invariants(&global, tenant.as_deref()).await,
         Command::Tenant(command) => tenant::run(&global, command).await,
         Command::Key(command) => key::run(&global, command).await,
         Command::Emulator(args) => emulator::run(&global, args).await,

@@ -1,5 +1,9 @@
 //! Tables for people, JSON for machines.
 
+use balcao_domain::{
+    Language,
+    money::{Currency, Money},
+};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_BORDERS_ONLY};
 use serde::Serialize;
 
@@ -24,4 +28,12 @@ pub fn table<const N: usize>(heading: [&str; N], rows: impl IntoIterator<Item = 
         table.add_row(row);
     }
     println!("{table}");
+}
+
+/// An amount as people read it; one in an unknown currency as its number and its name.
+pub fn money(minor: i64, currency: &str, language: Language) -> String {
+    match currency.parse::<Currency>() {
+        Ok(currency) => Money::new(minor, currency).readable(language),
+        Err(_) => format!("{minor} {currency}"),
+    }
 }

@@ -157,7 +157,8 @@ fn merge(rows: Vec<Row>, doubts: &mut Doubts) -> Vec<Product> {
             "two of its variants do not differ in any option; customers are shown their codes",
         );
     }
-    let group = rows.first().and_then(|row| row.group.id.clone());
+    // Rows that only look alike are known by the first of them: titles are changed more often than codes.
+    let group = rows.first().filter(|row| !row.group.implied).and_then(|row| row.group.id.clone());
     let mut merged: Option<Product> = None;
     for row in rows {
         let values: Vec<Choice> =

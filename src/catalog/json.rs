@@ -65,7 +65,8 @@ impl Node {
                 let items: Vec<&RawValue> = serde_json::from_str(text)?;
                 Self::List(items.into_iter().map(|raw| Self::of(raw, depth + 1)).collect::<Result<_, _>>()?)
             }
-            Some(b'"') => Self::Text(serde_json::from_str(text)?),
+            // Postgres keeps no text with a NUL in it, and nobody means one.
+            Some(b'"') => Self::Text(serde_json::from_str::<String>(text)?.replace('\0', "")),
             Some(b't' | b'f') => Self::Bool(text == "true"),
             Some(b'n') | None => Self::Null,
             Some(_) => Self::Number(text.to_owned()),

@@ -2,8 +2,9 @@
 //!
 //! [`read`] takes the files of one [`Source`] and hands out [`Item`]s: products as [`model::Product`], what was left
 //! out and why, and what was taken with a doubt. Each source is one file of `sources`; what all of them must agree on
-//! (amounts, codes, stock, sizes, grouping) is a file of `rules`. Nothing here knows a database or a network, and no
-//! input makes it panic: one bad product never stops a page, one bad field never stops a product.
+//! (amounts, codes, stock, sizes, grouping) is a file of `rules`. Nothing of it knows a database or a network, and no
+//! input makes it panic: one bad product never stops a page, one bad field never stops a product. [`import`] alone stores
+//! what was read.
 //!
 //! Amounts go from the text they were written in to minor units; no number is ever a float ([`json`]).
 //!
@@ -12,6 +13,7 @@
 
 mod feed;
 mod group;
+pub mod import;
 mod input;
 pub mod json;
 pub mod model;

@@ -10,7 +10,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("balcao-store", &["balcao-domain"]),
     ("balcao-llm", &["balcao-domain"]),
     ("balcao-loaders", &[]),
-    ("balcao-catalog", &["balcao-domain"]),
+    ("balcao-catalog", &["balcao-domain", "balcao-store"]),
     ("balcao-channels", &["balcao-domain", "balcao-store", "balcao-llm"]),
     ("balcao-payments", &["balcao-domain"]),
     ("balcao-retrieval", &["balcao-domain", "balcao-store", "balcao-llm", "balcao-loaders"]),

@@ -9,6 +9,7 @@ use balcao_domain::{
     sale::Shown,
     tenant::Tenant,
 };
+use chrono::NaiveDate;
 
 /// Something that can be sold, as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,19 @@ pub struct OnOffer {
     pub available: Option<i64>,
     /// Whether it is sold at all now.
     pub sellable: bool,
+    /// Sold though it is not there; `None`: from stock.
+    pub later: Option<Later>,
+}
+
+/// When something is sent that is not there yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Later {
+    /// It is not out yet; else it is made or fetched when it is ordered.
+    pub preorder: bool,
+    /// The first day it can be.
+    pub on: Option<NaiveDate>,
+    /// How many days it takes.
+    pub days: Option<i32>,
 }
 
 impl OnOffer {

@@ -14,12 +14,12 @@ use balcao_store::{
     sales::{
         orders::{self, NewOrder, Order, Placed},
         payments::{self, Charge, NewPayment},
-        products::{self, Offer},
+        products::{self, Offer, Promise},
     },
 };
 use rand::Rng;
 
-use super::port::{Confirmed, Known, OnOffer, Sales, ToPlace};
+use super::port::{Confirmed, Known, Later, OnOffer, Sales, ToPlace};
 
 /// Orders of a conversation that are looked at.
 const ORDERS: i64 = 5;
@@ -143,6 +143,11 @@ fn on_offer(offer: Offer) -> Option<OnOffer> {
         shown: Shown { variant_id: offer.variant_id, title, unit: Money::new(offer.price_minor?, currency) },
         available: offer.available,
         sellable: offer.sellable,
+        later: offer.promise.map(|promise| Later {
+            preorder: promise == Promise::Preorder,
+            on: offer.available_on,
+            days: offer.lead_days,
+        }),
     })
 }
 

@@ -4,7 +4,7 @@ use balcao_domain::{
     Language, money::Money, order::Status, reply::ReplyOption, sale::Item, tenant::DeliveryOption,
 };
 
-use super::port::{Known, OnOffer};
+use super::port::{Known, Later, OnOffer};
 
 /// The counter's words in one language.
 #[derive(Debug, Clone, Copy)]
@@ -71,7 +71,31 @@ impl Words {
 
     fn price(self, offer: &OnOffer) -> String {
         let price = self.money(offer.shown.unit);
-        if offer.can_be_had(1) { price } else { format!("{price} ({})", self.pick("esgotado", "sold out")) }
+        match offer.later {
+            _ if !offer.can_be_had(1) => format!("{price} ({})", self.pick("esgotado", "sold out")),
+            Some(later) => format!("{price} ({})", self.later(later)),
+            None => price,
+        }
+    }
+
+    /// When something is sent that is not there: part of its price, so that nobody buys without knowing.
+    fn later(self, later: Later) -> String {
+        let how = if later.preorder {
+            self.pick("pré-venda", "pre-order")
+        } else {
+            self.pick("sob encomenda", "made to order")
+        };
+        match (self.0, later.on, later.days) {
+            (Language::Portuguese, Some(day), _) => {
+                format!("{how}, envio a partir de {}", day.format("%d/%m/%Y"))
+            }
+            (Language::English, Some(day), _) => format!("{how}, sent from {}", day.format("%-d %B %Y")),
+            (Language::Portuguese, None, Some(1)) => format!("{how}, envio em até 1 dia"),
+            (Language::Portuguese, None, Some(days)) => format!("{how}, envio em até {days} dias"),
+            (Language::English, None, Some(1)) => format!("{how}, sent within 1 day"),
+            (Language::English, None, Some(days)) => format!("{how}, sent within {days} days"),
+            (_, None, None) => how.to_owned(),
+        }
     }
 
     /// What a row of the list says besides the title.

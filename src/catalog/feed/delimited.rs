@@ -55,7 +55,7 @@ fn fields(names: &[String], record: &csv::StringRecord, line: u64) -> super::Rea
             names.len()
         ));
     }
-    let fields = names.iter().cloned().zip(record.iter().map(str::to_owned)).collect();
+    let fields = names.iter().cloned().zip(record.iter().map(|value| value.replace('\0', ""))).collect();
     Ok(Fields { place: format!("line {line}"), fields })
 }
 

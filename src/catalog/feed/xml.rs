@@ -110,6 +110,7 @@ fn push_text(event: &Event<'_>, out: &mut String) {
         Event::Text(text) => out.push_str(text),
         Event::CData(text) => out.push_str(text),
         Event::GeneralRef(entity) => match entity.resolve_char_ref() {
+            Ok(Some('\0')) => {}
             Ok(Some(letter)) => out.push(letter),
             _ => match quick_xml::escape::resolve_predefined_entity(entity) {
                 Some(text) => out.push_str(text),

@@ -279,6 +279,52 @@ pub async fn get(tx: &mut TenantTx, id: OrderId) -> Result<Order, StoreError> {
     .try_into()
 }
 
+/// The shop's last orders, newest first; with a status, only those.
+pub async fn list(tx: &mut TenantTx, status: Option<Status>, limit: i64) -> Result<Vec<Order>, StoreError> {
+    let tenant_id = tx.tenant_id().as_uuid();
+    sqlx::query_as!(
+        Row,
+        r#"select o.order_id, o.code, o.customer_id, o.conversation_id, o.status, o.currency, o.items_minor,
+                  o.delivery_minor, o.discount_minor, o.total_minor, o.delivery, o.expires_at, o.attention, o.placed_at,
+                  (select jsonb_agg(to_jsonb(l) order by l.line_no) from order_line l
+                   where l.tenant_id = o.tenant_id and l.order_id = o.order_id) as "lines!"
+           from sales_order o
+           where o.tenant_id = $1 and ($2::text is null or o.status = $2)
+           order by o.placed_at desc, o.order_id desc limit $3"#,
+        tenant_id,
+        status.map(Status::as_str),
+        limit,
+    )
+    .fetch_all(tx.conn())
+    .await?
+    .into_iter()
+    .map(Order::try_from)
+    .collect()
+}
+
+/// An order by what a person calls it, in any writing: `k7q2m9xd` is `K7Q2-M9XD`.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn by_code(tx: &mut TenantTx, code: &str) -> Result<Order, StoreError> {
+    let tenant_id = tx.tenant_id().as_uuid();
+    let letters: String =
+        code.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect();
+    let code = match letters.split_at_checked(4) {
+        Some((first, rest)) => format!("{first}-{rest}"),
+        None => letters,
+    };
+    let id = sqlx::query_scalar!(
+        "select order_id from sales_order where tenant_id = $1 and code = $2",
+        tenant_id,
+        code,
+    )
+    .fetch_optional(tx.conn())
+    .await?
+    .ok_or(StoreError::NotFound)?;
+    get(tx, OrderId::from_uuid(id)).await
+}
+
 /// The orders of a conversation, newest first.
 pub async fn of_conversation(
     tx: &mut TenantTx,

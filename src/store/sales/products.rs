@@ -1,6 +1,7 @@
 //! The catalogue as it is sold from: products, their variants, prices and stock.
 
 use balcao_domain::{Language, ProductId, VariantId};
+use chrono::NaiveDate;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -27,6 +28,8 @@ pub struct NewProduct {
     /// What it is written in.
     #[serde(serialize_with = "language_code")]
     pub language: Language,
+    /// Whether customers find it; what the shop has paused stays in the books without being offered.
+    pub listed: bool,
     /// At least one.
     pub variants: Vec<NewVariant>,
 }
@@ -49,6 +52,32 @@ pub struct NewVariant {
     pub sellable: bool,
     /// Pieces; `None` where nobody counts them.
     pub on_hand: Option<i64>,
+    /// Sold though it is not there; `None`: from stock.
+    pub promise: Option<Promise>,
+    /// When it is sent at the earliest.
+    pub available_on: Option<NaiveDate>,
+    /// Days until it is sent.
+    pub lead_days: Option<u16>,
+}
+
+/// How something is sold that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Promise {
+    /// It will come.
+    Preorder,
+    /// It is made or fetched when it is ordered.
+    Backorder,
+}
+
+impl Promise {
+    fn of(text: &str) -> Option<Self> {
+        match text {
+            "preorder" => Some(Self::Preorder),
+            "backorder" => Some(Self::Backorder),
+            _ => None,
+        }
+    }
 }
 
 fn language_code<S: serde::Serializer>(language: &Language, to: S) -> Result<S::Ok, S::Error> {
@@ -64,8 +93,21 @@ pub struct Taken {
     pub changed: u64,
     /// The rest.
     pub unchanged: u64,
+    /// Variants that are new or say something else than before: price and stock too.
+    pub variants: u64,
     /// Variants of which the source counts fewer pieces than are promised to orders.
     pub short: u64,
+}
+
+impl Taken {
+    /// Of two calls together.
+    pub fn add(&mut self, more: Self) {
+        self.added += more.added;
+        self.changed += more.changed;
+        self.unchanged += more.unchanged;
+        self.variants += more.variants;
+        self.short += more.short;
+    }
 }
 
 /// Takes products in as their source has them now: some hundreds at a time. Ids within one call must be unique.
@@ -76,7 +118,8 @@ pub async fn put(tx: &mut TenantTx, products: &[NewProduct]) -> Result<Taken, St
     let tenant_id = tx.tenant_id().as_uuid();
     let items = products.iter().map(with_ids).collect::<Result<Vec<_>, _>>()?;
     let row = sqlx::query!(
-        r#"select added as "added!", changed as "changed!", unchanged as "unchanged!", short as "short!"
+        r#"select added as "added!", changed as "changed!", unchanged as "unchanged!", variants as "variants!",
+                  short as "short!"
            from product_put($1, $2)"#,
         tenant_id,
         serde_json::Value::Array(items),
@@ -88,8 +131,23 @@ pub async fn put(tx: &mut TenantTx, products: &[NewProduct]) -> Result<Taken, St
         added: count(row.added),
         changed: count(row.changed),
         unchanged: count(row.unchanged),
+        variants: count(row.variants),
         short: count(row.short),
     })
+}
+
+/// Takes off the shelf what a source no longer has: all of its products but those with these ids. Says how many.
+pub async fn withdraw_others(tx: &mut TenantTx, source: &str, kept: &[String]) -> Result<u64, StoreError> {
+    let tenant_id = tx.tenant_id().as_uuid();
+    let gone = sqlx::query_scalar!(
+        r#"select product_withdraw_others($1, $2, $3) as "gone!""#,
+        tenant_id,
+        source,
+        kept,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(u64::try_from(gone).unwrap_or_default())
 }
 
 /// As the function takes it: with the ids that new rows would get, and a hash of what makes the product what it is.
@@ -98,6 +156,7 @@ fn with_ids(product: &NewProduct) -> Result<serde_json::Value, StoreError> {
     let mut described = item.clone();
     if let Some(described) = described.as_object_mut() {
         described.remove("variants");
+        described.remove("listed");
     }
     let hash = Sha256::digest(serde_json::to_vec(&described)?);
     if let Some(item) = item.as_object_mut() {
@@ -129,6 +188,12 @@ pub struct Offer {
     pub sellable: bool,
     /// Pieces that may still be promised; `None` where nobody counts.
     pub available: Option<i64>,
+    /// Sold though it is not there; `None`: from stock.
+    pub promise: Option<Promise>,
+    /// When it is sent at the earliest.
+    pub available_on: Option<NaiveDate>,
+    /// Days until it is sent.
+    pub lead_days: Option<i32>,
     pub url: Option<String>,
 }
 
@@ -150,6 +215,9 @@ struct Row {
     currency: String,
     sellable: bool,
     available: Option<i64>,
+    promise: Option<String>,
+    available_on: Option<NaiveDate>,
+    lead_days: Option<i32>,
     url: Option<String>,
 }
 
@@ -166,6 +234,9 @@ impl From<Row> for Offer {
             currency: row.currency,
             sellable: row.sellable,
             available: row.available,
+            promise: row.promise.as_deref().and_then(Promise::of),
+            available_on: row.available_on,
+            lead_days: row.lead_days,
             url: row.url,
         }
     }
@@ -178,7 +249,8 @@ pub async fn offers(tx: &mut TenantTx, variants: &[VariantId]) -> Result<Vec<Off
     let rows = sqlx::query_as!(
         Row,
         r#"select p.product_id, v.variant_id, p.title, v.title as variant, p.brand, v.sku, v.price_minor, v.currency,
-                  v.sellable and p.listed as "sellable!", v.on_hand - v.reserved as available, p.url
+                  v.sellable and p.listed as "sellable!", v.on_hand - v.reserved as available, v.promise,
+                  v.available_on, v.lead_days, p.url
            from variant v join product p on p.tenant_id = v.tenant_id and p.product_id = v.product_id
            where v.tenant_id = $1 and v.variant_id = any($2)"#,
         tenant_id,
@@ -209,7 +281,8 @@ pub async fn search(tx: &mut TenantTx, question: &str, limit: i64) -> Result<Vec
              limit $3
            )
            select f.product_id as "product_id!", v.variant_id, f.title as "title!", v.title as variant, f.brand, v.sku,
-                  v.price_minor, v.currency, v.sellable, v.on_hand - v.reserved as available, f.url
+                  v.price_minor, v.currency, v.sellable, v.on_hand - v.reserved as available, v.promise, v.available_on,
+                  v.lead_days, f.url
            from found f join variant v on v.tenant_id = f.tenant_id and v.product_id = f.product_id
            order by f.can_be_had desc, f.score desc, f.product_id, v.price_minor, v.title, v.variant_id"#,
         tenant_id,

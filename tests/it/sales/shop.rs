@@ -34,6 +34,7 @@ pub fn product(id: &str, title: &str, price_minor: i64, on_hand: i64) -> NewProd
         media: vec![],
         url: None,
         language: Language::Portuguese,
+        listed: true,
         variants: vec![variant("", price_minor, on_hand)],
     }
 }
@@ -49,6 +50,9 @@ pub fn variant(title: &str, price_minor: i64, on_hand: i64) -> NewVariant {
         currency: "BRL".into(),
         sellable: true,
         on_hand: Some(on_hand),
+        promise: None,
+        available_on: None,
+        lead_days: None,
     }
 }
 
