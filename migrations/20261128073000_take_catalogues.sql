@@ -10,6 +10,8 @@ alter table variant
   -- When it is sent at the earliest, and how many days that takes.
   add column available_on date,
   add column lead_days integer,
+  -- Its place among its sisters, as the source has them: P, M, G.
+  add column position integer not null default 0,
   add constraint variant_promise_known check (promise in ('preorder', 'backorder')),
   add constraint variant_lead_days_not_negative check (lead_days >= 0);
 
@@ -56,7 +58,8 @@ begin
     join product p on p.tenant_id = p_tenant and p.source = i.item ->> 'source' and p.external_id = i.item ->> 'external_id'
     cross join lateral jsonb_to_recordset(i.item -> 'variants') as v (
       variant_id uuid, external_id text, sku text, gtin text, title text, options jsonb, price_minor bigint,
-      currency text, sellable boolean, on_hand bigint, promise text, available_on date, lead_days integer)
+      currency text, sellable boolean, on_hand bigint, promise text, available_on date, lead_days integer,
+      position integer)
   ), old as materialized (
     select v.* from variant v join incoming i on i.product_id = v.product_id and i.external_id = v.external_id
     where v.tenant_id = p_tenant
@@ -65,6 +68,7 @@ begin
   ), now_ as materialized (
     select coalesce(o.variant_id, i.variant_id) as variant_id, i.product_id, i.external_id, i.sku, i.gtin, i.title, i.options,
            i.price_minor, i.currency, i.sellable, i.promise, i.available_on, i.lead_days,
+           i.position,
            -- greatest() alone would count nothing for what nobody counts.
            case when i.on_hand is not null then greatest(i.on_hand, coalesce(o.reserved, 0)) end as on_hand, i.on_hand < o.reserved as is_short,
            -- While it was not counted its movements went on.
@@ -74,22 +78,22 @@ begin
     left join old o on o.product_id = i.product_id and o.external_id = i.external_id
   ), written as (
     insert into variant as v (tenant_id, variant_id, product_id, external_id, sku, gtin, title, options, price_minor,
-                              currency, sellable, on_hand, promise, available_on, lead_days)
+                              currency, sellable, on_hand, promise, available_on, lead_days, position)
     select p_tenant, n.variant_id, n.product_id, n.external_id, n.sku, n.gtin, n.title, n.options, n.price_minor,
            n.currency, n.sellable, case when n.on_hand is null or n.on_hand < 0 then null else n.on_hand end,
-           n.promise, n.available_on, n.lead_days
+           n.promise, n.available_on, n.lead_days, coalesce(n.position, 0)
     from now_ n
     order by n.variant_id
     on conflict (tenant_id, product_id, external_id) do update
     set sku = excluded.sku, gtin = excluded.gtin, title = excluded.title, options = excluded.options,
         price_minor = excluded.price_minor, currency = excluded.currency, sellable = excluded.sellable,
         on_hand = excluded.on_hand, promise = excluded.promise, available_on = excluded.available_on,
-        lead_days = excluded.lead_days, updated_at = now()
+        lead_days = excluded.lead_days, position = excluded.position, updated_at = now()
     where (v.sku, v.gtin, v.title, v.options, v.price_minor, v.currency, v.sellable, v.on_hand, v.promise, v.available_on,
-           v.lead_days)
+           v.lead_days, v.position)
           is distinct from (excluded.sku, excluded.gtin, excluded.title, excluded.options, excluded.price_minor,
                             excluded.currency, excluded.sellable, excluded.on_hand, excluded.promise,
-                            excluded.available_on, excluded.lead_days)
+                            excluded.available_on, excluded.lead_days, excluded.position)
     returning v.variant_id
   ), moved as (
     insert into stock_movement (tenant_id, movement_id, variant_id, kind, on_hand_change, reserved_change)

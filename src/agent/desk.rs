@@ -5,6 +5,7 @@
 //! read from the shop's books in the turn that says it; what is confirmed is one numbered summary, and the order's
 //! identity is that number, so a turn that is tried again places nothing twice.
 
+pub(crate) mod counter;
 pub mod paid;
 pub mod port;
 pub mod till;
@@ -14,10 +15,12 @@ use std::time::Duration;
 
 use balcao_domain::{
     TenantCtx, VariantId,
+    bill::Bill,
     money::{Money, MoneyError},
     order::{Status, Wanted},
     reply::{Reply, ReplyOption},
     sale::{self, Heard, MAX_QUANTITY, Sale, Shown, Stage, heard, is_shopping},
+    tenant::DeliveryOption,
     turn::{Action, Evidence},
 };
 
@@ -91,14 +94,20 @@ pub async fn before_the_model(
     desk.close(said, evidence)
 }
 
-/// Offers what the words name, where they name something that is sold.
-pub async fn browse(turn: &Turn<'_>, sales: &dyn Sales, evidence: &mut Evidence) -> Option<Decided> {
+/// Offers what the words name, where they name something that is sold. Where the shop's documents are sure of an answer
+/// (`documents_know`) only what all of the words name is offered: "how much is hemming trousers" is not about trousers.
+pub async fn browse(
+    turn: &Turn<'_>,
+    sales: &dyn Sales,
+    documents_know: bool,
+    evidence: &mut Evidence,
+) -> Option<Decided> {
     let question = turn.question();
     if !is_shopping(&question) {
         return None;
     }
     let mut desk = Desk::new(turn, sales);
-    let said = desk.browse(&question).await;
+    let said = desk.browse(&question, documents_know).await;
     if let Err(Trouble(why)) = &said {
         // The documents may still know an answer.
         evidence.errors.push(why.clone());
@@ -280,13 +289,17 @@ impl<'a> Desk<'a> {
         }
     }
 
-    async fn browse(&mut self, question: &str) -> Result<Option<Said>, Trouble> {
+    async fn browse(&mut self, question: &str, exactly: bool) -> Result<Option<Said>, Trouble> {
         let found = self.sales.find(&self.ctx, question, FOUND).await?;
-        let named = found.into_iter().filter(|offer| sale::names(question, &offer.shown.title));
+        let about = if exactly { sale::covers } else { sale::names };
+        let named = found.into_iter().filter(|offer| about(question, &offer.shown.title));
         let offers: Vec<OnOffer> = named.take(SHOWN).collect();
-        let shown: Vec<Shown> = offers.iter().map(|offer| offer.shown.clone()).collect();
+        Ok((!offers.is_empty()).then(|| self.offer(offers)))
+    }
+
+    /// One thing to take, or a list to choose from.
+    fn offer(&mut self, offers: Vec<OnOffer>) -> Said {
         let said = match offers.as_slice() {
-            [] => return Ok(None),
             [one] => {
                 let id = format!("sale:pick:{}", one.shown.variant_id);
                 let options = if one.can_be_had(1) { vec![self.say.take(id)] } else { human(self.turn) };
@@ -301,8 +314,8 @@ impl<'a> Desk<'a> {
                 Said::new("sale.browse", self.say.offers(many), many.iter().map(row).collect())
             }
         };
-        self.sale.stage = Stage::Choosing { shown };
-        Ok(Some(said))
+        self.sale.stage = Stage::Choosing { shown: offers.into_iter().map(|offer| offer.shown).collect() };
+        said
     }
 
     async fn now(&self, variant: VariantId) -> Result<Option<OnOffer>, Trouble> {
@@ -408,7 +421,7 @@ impl<'a> Desk<'a> {
         Ok(Said::new("sale.cart", text, vec![self.say.checkout(), self.say.more(), self.say.clear()]))
     }
 
-    fn ways(&self) -> &'a [balcao_domain::tenant::DeliveryOption] {
+    fn ways(&self) -> &'a [DeliveryOption] {
         &self.turn.request.tenant.settings.delivery
     }
 
@@ -424,11 +437,12 @@ impl<'a> Desk<'a> {
         let way = self.sale.delivery.map(|at| &ways[at]);
         if way.is_none() && !ways.is_empty() {
             self.sale.stage = Stage::Delivery;
-            let price = |minor| Money::new(minor, sum.currency());
-            let row = |(at, way): (usize, &balcao_domain::tenant::DeliveryOption)| ReplyOption {
+            let bills = ways.iter().map(|way| self.bill(sum, Some(way))).collect::<Result<Vec<_>, _>>()?;
+            let price = |at: usize| bills[at].delivery;
+            let row = |(at, way): (usize, &DeliveryOption)| ReplyOption {
                 id: format!("sale:delivery:{at}"),
                 title: way.name.clone(),
-                description: Some(self.say.fee(price(way.price_minor))),
+                description: Some(self.say.fee(price(at))),
             };
             let options = ways.iter().enumerate().map(row).collect();
             return Ok(Said::new("sale.delivery", self.say.deliveries(ways, price), options));
@@ -451,11 +465,11 @@ impl<'a> Desk<'a> {
         }
         let Some(sum) = self.sum()? else { return self.show_cart(before.trim_end().to_owned()) };
         let way = self.sale.delivery.and_then(|at| self.ways().get(at));
-        let fee = Money::new(way.map_or(0, |way| way.price_minor), sum.currency());
+        let bill = self.bill(sum, way)?;
         let address = self.sale.address.as_deref().filter(|_| way.is_some_and(|way| way.needs_address));
-        let total = sum.checked_add(fee)?;
-        let text = before + &self.say.summary(&self.sale.cart, way.map(|way| (way, fee)), address, total);
+        let text = before + &self.say.summary(&self.sale.cart, way, address, &bill);
         self.sale.revision += 1;
+        self.sale.due_minor = Some(bill.total.minor());
         self.sale.stage = Stage::Confirming;
         let options = vec![self.say.yes(self.sale.revision), self.say.more(), self.say.no()];
         Ok(Said::new("sale.summary", text, options))
@@ -504,11 +518,21 @@ impl<'a> Desk<'a> {
         }
     }
 
+    fn bill(&self, items: Money, way: Option<&DeliveryOption>) -> Result<Bill, MoneyError> {
+        Bill::of(items, &self.turn.request.tenant.settings, way)
+    }
+
     async fn place(&mut self) -> Result<Said, Trouble> {
         let request = self.turn.request;
         let settings = &request.tenant.settings;
         let way = self.sale.delivery.and_then(|at| self.ways().get(at));
         let address = self.sale.address.clone().filter(|_| way.is_some_and(|way| way.needs_address));
+        let Some(sum) = self.sum()? else { return self.show_cart(String::new()) };
+        let bill = self.bill(sum, way)?;
+        // The shop has changed what delivery costs or what PIX takes off: that was not what they said yes to.
+        if self.sale.due_minor.is_some_and(|due| due != bill.total.minor()) {
+            return self.summary(self.say.older()).await;
+        }
         let hold = match settings.pix {
             Some(_) => Duration::from_secs(u64::from(settings.hold_minutes) * 60),
             None => HOLD_FOR_A_PERSON,
@@ -516,7 +540,8 @@ impl<'a> Desk<'a> {
         let new = ToPlace {
             intent: self.sale.intent(request.conversation_id),
             wanted: self.wanted(),
-            delivery_minor: way.map_or(0, |way| way.price_minor),
+            delivery_minor: bill.delivery.minor(),
+            discount_minor: bill.discount.minor(),
             delivery: serde_json::json!({ "way": way.map(|way| &way.name), "address": address }),
             hold,
         };

@@ -140,13 +140,17 @@ impl Engine {
         }
     }
 
-    /// What belongs to buying and asks nothing: the counter's own buttons, numbers, a yes to a summary.
+    /// What belongs to buying: the counter's own buttons, numbers, a yes to a summary, the name of something on sale.
     async fn sell(&self, turn: &Turn<'_>, evidence: &mut Evidence) -> Option<Outcome> {
         let sales = self.config.sales.as_deref()?;
         let began = Instant::now();
-        let decided = desk::before_the_model(turn, sales, evidence).await?;
+        let mut decided = desk::before_the_model(turn, sales, evidence).await;
+        // Who names what is sold and nothing else is shown it: no model tells a price better than the books.
+        if decided.is_none() && may_be_browsing(turn) {
+            decided = desk::browse(turn, sales, true, evidence).await;
+        }
         stage(evidence, "sales", began.elapsed());
-        Some(by_rule(decided, evidence))
+        decided.map(|decided| by_rule(decided, evidence))
     }
 
     /// The model to ask, or why none is asked.
@@ -258,7 +262,7 @@ impl Agent for Engine {
         let began = Instant::now();
         watch(Progress::Stage { name: "rules".into() });
         let offered = match self.config.sales.as_deref().filter(|_| may_be_browsing(&turn)) {
-            Some(sales) => desk::browse(&turn, sales, &mut evidence).await,
+            Some(sales) => desk::browse(&turn, sales, documents_know(&turn), &mut evidence).await,
             None => None,
         };
         let decided = offered.unwrap_or_else(|| rule_path::answer(&turn, &mut evidence));
@@ -266,6 +270,12 @@ impl Agent for Engine {
         watch(Progress::Sources { sources: decided.reply.sources.clone() });
         Outcome { reply: Some(decided.reply), action: decided.action, path: Path::Rules, reason, evidence }
     }
+}
+
+/// Whether the shop's documents are sure enough to be quoted.
+fn documents_know(turn: &Turn<'_>) -> bool {
+    let enough = turn.request.tenant.settings.extract_confidence;
+    turn.search.as_ref().is_some_and(|search| search.confidence >= enough)
 }
 
 /// Whether the words may name something that is sold: no intent of the shop's pack covers them.

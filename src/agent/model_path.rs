@@ -27,6 +27,7 @@ use tokio::time::Instant;
 use crate::{
     claims::Facts,
     config::EngineConfig,
+    desk::counter::Counter,
     engine::Turn,
     redact::Vault,
     sources::{Sources, as_attribute, as_data, cite, own_lines},
@@ -57,6 +58,7 @@ struct Input<'a> {
     language: &'a str,
     max_words: u32,
     name: Option<String>,
+    sells: bool,
     facts: Vec<Fact>,
     sources: Vec<Numbered>,
     messages: Vec<String>,
@@ -90,7 +92,7 @@ pub struct ModelPath<'a> {
 }
 
 /// What changes while a turn runs.
-struct Talk {
+struct Talk<'a> {
     messages: Vec<ChatMessage>,
     /// The index of this turn's own message.
     turn_at: usize,
@@ -100,6 +102,8 @@ struct Talk {
     calls: usize,
     rounds: usize,
     repaired: bool,
+    /// Where the shop sells.
+    counter: Option<Counter<'a>>,
 }
 
 /// Why a call gave nothing.
@@ -118,7 +122,7 @@ impl Failure {
     }
 }
 
-impl Talk {
+impl Talk<'_> {
     /// Where the customer's messages of this turn stand: behind the rules and the history.
     fn history(&self) -> std::ops::Range<usize> {
         1..self.turn_at
@@ -134,10 +138,11 @@ impl Talk {
     }
 }
 
-impl ModelPath<'_> {
+impl<'a> ModelPath<'a> {
     /// Asks the model. Everything worth knowing goes into `evidence`, also when it fails.
     pub async fn answer(&self, evidence: &mut Evidence) -> Result<Decided, Reason> {
-        let mut talk = self.begin(evidence)?;
+        let counter = self.counter(evidence).await;
+        let mut talk = self.begin(counter, evidence)?;
         let leak = Leak::of(&talk.messages[0].content);
         loop {
             let checks = Checks { facts: self.facts(&talk), leak: &leak, vault: &talk.vault };
@@ -151,6 +156,10 @@ impl ModelPath<'_> {
             };
             if !response.tool_requests.is_empty() && self.may_call(&talk) {
                 self.call_tools(&mut talk, response, evidence).await;
+                // The counter has spoken: the model has no more to say.
+                if let Some(said) = talk.counter.as_mut().and_then(|counter| counter.take(evidence)) {
+                    return Ok(Decided { reply: said.reply, action: said.action });
+                }
                 continue;
             }
             let problem = if response.tool_requests.is_empty() {
@@ -181,7 +190,20 @@ impl ModelPath<'_> {
         }
     }
 
-    fn begin(&self, evidence: &mut Evidence) -> Result<Talk, Reason> {
+    /// The counter, where the shop sells. Trouble with its books costs only the selling.
+    async fn counter(&self, evidence: &mut Evidence) -> Option<Counter<'a>> {
+        let sales = self.config.sales.as_deref()?;
+        let tenant = TenantCtx::system(self.turn.request.tenant.tenant_id);
+        match sales.sells(&tenant).await {
+            Ok(sells) => sells.then(|| Counter::new(self.turn, sales)),
+            Err(error) => {
+                evidence.errors.push(error);
+                None
+            }
+        }
+    }
+
+    fn begin(&self, counter: Option<Counter<'a>>, evidence: &mut Evidence) -> Result<Talk<'a>, Reason> {
         let (turn, limits) = (self.turn, &self.config.limits);
         let mut vault = Vault::default();
         let mut sources = Sources::default();
@@ -207,6 +229,7 @@ impl ModelPath<'_> {
             },
             max_words: limits.reply_words,
             name: turn.first_name.clone(),
+            sells: counter.is_some(),
             facts: turn.facts.clone(),
             sources: sources
                 .numbered()
@@ -241,11 +264,13 @@ impl ModelPath<'_> {
             calls: 0,
             rounds: 0,
             repaired: false,
+            counter,
         })
     }
 
     /// What the shop said so far: the only ground for numbers.
-    fn facts(&self, talk: &Talk) -> Facts {
+    fn facts(&self, talk: &Talk<'a>) -> Facts {
+        let on_offer = talk.counter.as_ref().map(Counter::facts).unwrap_or_default();
         // Joined again: a deadline may stand on two lines.
         let own = |text: &str| own_lines(text).collect::<Vec<_>>().join("\n");
         let texts: Vec<String> = talk.sources.numbered().map(|(_, hit)| own(&hit.text)).collect();
@@ -259,17 +284,18 @@ impl ModelPath<'_> {
         let facts = self.turn.facts.iter().map(|fact| fact.value.as_str());
         let customer =
             history.iter().filter(|item| item.author == Author::Customer).map(|item| item.text.as_str());
+        let facts = facts.chain(on_offer.iter().map(String::as_str));
         let shop = hits.chain(said).chain(facts).chain([self.turn.request.tenant.name.as_str()]);
         Facts::new(shop, customer.chain(self.turn.reading.texts.iter().map(String::as_str)))
     }
 
-    fn may_call(&self, talk: &Talk) -> bool {
+    fn may_call(&self, talk: &Talk<'a>) -> bool {
         talk.rounds < self.config.limits.tool_rounds && talk.calls < self.config.limits.tool_calls
     }
 
     async fn ask(
         &self,
-        talk: &Talk,
+        talk: &Talk<'a>,
         gate: &mut Gate<'_>,
         evidence: &mut Evidence,
     ) -> Result<ChatResponse, Failure> {
@@ -279,7 +305,8 @@ impl ModelPath<'_> {
             Failure::Reason(Reason::ModelFailed)
         };
         let offered = if self.may_call(talk) {
-            tools::specs(self.tools, &self.config.prompts).map_err(|error| failed(&error, evidence))?
+            tools::specs(self.tools, talk.counter.is_some(), &self.config.prompts)
+                .map_err(|error| failed(&error, evidence))?
         } else {
             Vec::new()
         };
@@ -332,7 +359,7 @@ impl ModelPath<'_> {
         Ok(response)
     }
 
-    async fn call_tools(&self, talk: &mut Talk, response: ChatResponse, evidence: &mut Evidence) {
+    async fn call_tools(&self, talk: &mut Talk<'a>, response: ChatResponse, evidence: &mut Evidence) {
         let started = Instant::now();
         let limits = &self.config.limits;
         let wanted = response.tool_requests.len();
@@ -368,7 +395,7 @@ impl ModelPath<'_> {
 
     async fn call_tool(
         &self,
-        talk: &mut Talk,
+        talk: &mut Talk<'a>,
         name: &str,
         arguments: &str,
         evidence: &mut Evidence,
@@ -390,13 +417,14 @@ impl ModelPath<'_> {
             found: &mut evidence.passages,
             action: &mut talk.action,
             vault: &talk.vault,
+            counter: talk.counter.as_mut(),
         };
         tool.call(&mut context, arguments).await
     }
 
     fn repair(
         &self,
-        talk: &mut Talk,
+        talk: &mut Talk<'a>,
         response: &ChatResponse,
         problem: &str,
         evidence: &mut Evidence,
@@ -417,7 +445,7 @@ impl ModelPath<'_> {
         Ok(())
     }
 
-    fn decide(&self, talk: Talk, output: Output, evidence: &mut Evidence) -> Decided {
+    fn decide(&self, talk: Talk<'a>, output: Output, evidence: &mut Evidence) -> Decided {
         let mut sources = Vec::new();
         for number in &output.sources_used {
             let hit = usize::try_from(*number).ok().and_then(|number| talk.sources.get(number));

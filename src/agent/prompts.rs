@@ -10,8 +10,19 @@ use serde::Serialize;
 pub static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../prompts");
 
 /// The prompts there must be.
-const NAMES: &[&str] =
-    &["answer", "repair", "tools/search_knowledge", "tools/request_human", "tools/end_conversation"];
+const NAMES: &[&str] = &[
+    "answer",
+    "repair",
+    "tools/search_knowledge",
+    "tools/search_products",
+    "tools/show_products",
+    "tools/add_to_cart",
+    "tools/view_cart",
+    "tools/checkout",
+    "tools/order_status",
+    "tools/request_human",
+    "tools/end_conversation",
+];
 
 /// Why a prompt cannot be used.
 #[derive(Debug, thiserror::Error)]

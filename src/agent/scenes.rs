@@ -5,3 +5,4 @@ mod fakes;
 mod model;
 mod prompt;
 mod rules;
+mod selling;

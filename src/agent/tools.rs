@@ -4,9 +4,15 @@
 //! comes from the turn and never from an argument, and a tool only proposes what the turn's commit carries out.
 //! To add one: write `tools/<name>.rs` and `prompts/tools/<name>.md`, and list it in [`all`].
 
+mod add_to_cart;
+mod checkout;
 mod end_conversation;
+mod order_status;
 mod request_human;
 mod search_knowledge;
+mod search_products;
+mod show_products;
+mod view_cart;
 
 pub(crate) use request_human::REASON_CHARS;
 
@@ -25,6 +31,7 @@ use serde_json::Value;
 
 use crate::{
     config::Limits,
+    desk::counter::Counter,
     prompts::{PromptError, Prompts},
     redact::Vault,
     sources::Sources,
@@ -34,7 +41,7 @@ use crate::{
 const ARGUMENT_BYTES: usize = 4_096;
 
 /// What a tool works with: this turn, and nothing else.
-pub struct ToolContext<'a> {
+pub struct ToolContext<'a, 't> {
     /// The shop and who acts. Never an argument.
     pub tenant: &'a TenantCtx,
     /// Search over the shop's passages.
@@ -53,6 +60,19 @@ pub struct ToolContext<'a> {
     pub action: &'a mut Action,
     /// The customer's private data, behind placeholders.
     pub vault: &'a Vault,
+    /// Where the shop sells; `None` where it does not.
+    pub(crate) counter: Option<&'a mut Counter<'t>>,
+}
+
+impl<'t> ToolContext<'_, 't> {
+    fn counter(&mut self) -> Result<&mut Counter<'t>, String> {
+        self.counter.as_deref_mut().ok_or_else(|| "this shop sells nothing here".to_owned())
+    }
+}
+
+/// What a tool that moves the purchase on tells the model, should its turn go on.
+fn left_to_the_counter() -> Value {
+    serde_json::json!({ "next": "the customer reads the counter's own words; say nothing about it" })
 }
 
 /// A tool.
@@ -64,26 +84,37 @@ pub trait Tool: Send + Sync {
     /// JSON Schema of its arguments.
     fn parameters(&self) -> Value;
 
+    /// Whether it is of use only where the shop sells.
+    fn sells(&self) -> bool {
+        false
+    }
+
     /// Does it. The error is for the model: what was wrong with the call.
-    async fn call(&self, context: &mut ToolContext<'_>, arguments: &str) -> Result<Value, String>;
+    async fn call(&self, context: &mut ToolContext<'_, '_>, arguments: &str) -> Result<Value, String>;
 }
 
 /// Every tool.
 pub fn all() -> Vec<Box<dyn Tool>> {
     vec![
         Box::new(search_knowledge::SearchKnowledge),
+        Box::new(search_products::SearchProducts),
+        Box::new(show_products::ShowProducts),
+        Box::new(add_to_cart::AddToCart),
+        Box::new(view_cart::ViewCart),
+        Box::new(checkout::Checkout),
+        Box::new(order_status::OrderStatus),
         Box::new(request_human::RequestHuman),
         Box::new(end_conversation::EndConversation),
     ]
 }
 
-/// What the model is told about the tools.
+/// What the model is told about the tools; without those of selling where the shop sells nothing.
 ///
 /// # Errors
 /// When a tool's description cannot be rendered.
-pub fn specs(tools: &[Box<dyn Tool>], prompts: &Prompts) -> Result<Vec<ToolSpec>, PromptError> {
+pub fn specs(tools: &[Box<dyn Tool>], sells: bool, prompts: &Prompts) -> Result<Vec<ToolSpec>, PromptError> {
     let mut specs = Vec::new();
-    for tool in tools {
+    for tool in tools.iter().filter(|tool| sells || !tool.sells()) {
         let description = prompts.render(&format!("tools/{}", tool.name()), &())?.text.trim().to_owned();
         specs.push(ToolSpec { name: tool.name().to_owned(), description, parameters: tool.parameters() });
     }

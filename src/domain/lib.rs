@@ -6,6 +6,7 @@
 //! Reading order: [`ids`], [`tenant`], [`channel`], [`customer`], [`inbound`], [`conversation`], [`turn`],
 //! [`reply`], [`delivery`], [`money`], [`ledger`], [`payment`], [`commerce`], [`breaker`], [`rulebook`], [`text`].
 
+pub mod bill;
 pub mod breaker;
 pub mod channel;
 pub mod commerce;

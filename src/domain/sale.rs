@@ -30,6 +30,8 @@ pub struct Sale {
     pub delivery: Option<usize>,
     /// Where to, in the customer's words.
     pub address: Option<String>,
+    /// What the last summary came to, in minor units: a yes is a yes to this amount.
+    pub due_minor: Option<i64>,
 }
 
 /// What was asked of the customer last.
@@ -310,6 +312,103 @@ pub fn names(message: &str, title: &str) -> bool {
     })
 }
 
+/// Whether all that a message names is in this title: its words without those of asking and buying.
+pub fn covers(message: &str, title: &str) -> bool {
+    let title = text::words(title);
+    let stem = |word: &str| word.chars().take(4).collect::<String>();
+    let known = |word: &String| title.iter().any(|known| known == word || stem(known) == stem(word));
+    let words: Vec<String> =
+        text::words(message).into_iter().filter(|word| !is_filler(word) && !asks(word)).collect();
+    !words.is_empty() && words.iter().all(known)
+}
+
+/// Words that ask, or that hold others together.
+fn asks(word: &str) -> bool {
+    matches!(
+        word,
+        "tem"
+            | "tens"
+            | "teria"
+            | "quanto"
+            | "qto"
+            | "custa"
+            | "custam"
+            | "preco"
+            | "precos"
+            | "valor"
+            | "qual"
+            | "quais"
+            | "comprar"
+            | "compra"
+            | "vende"
+            | "vendem"
+            | "voces"
+            | "vcs"
+            | "vc"
+            | "voce"
+            | "ai"
+            | "de"
+            | "da"
+            | "do"
+            | "das"
+            | "dos"
+            | "e"
+            | "em"
+            | "na"
+            | "no"
+            | "um"
+            | "uma"
+            | "uns"
+            | "umas"
+            | "pra"
+            | "para"
+            | "gostaria"
+            | "procuro"
+            | "procurando"
+            | "oi"
+            | "ola"
+            | "bom"
+            | "boa"
+            | "dia"
+            | "tarde"
+            | "noite"
+            | "eh"
+            | "ta"
+            | "esta"
+            | "does"
+            | "you"
+            | "have"
+            | "how"
+            | "much"
+            | "is"
+            | "are"
+            | "an"
+            | "any"
+            | "of"
+            | "for"
+            | "in"
+            | "cost"
+            | "costs"
+            | "price"
+            | "buy"
+            | "sell"
+            | "looking"
+            | "need"
+            | "hi"
+            | "hello"
+            | "what"
+            | "and"
+            | "to"
+            | "there"
+            | "get"
+            | "can"
+            | "like"
+            | "would"
+            | "some"
+            | "please"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -367,6 +466,23 @@ mod tests {
         assert!(names("quero o boné", "Boné preto"));
         assert!(!names("quanto custa o frete?", "Camiseta básica"));
         assert!(!names("a de e", "A de E"));
+    }
+
+    #[test]
+    fn a_title_covers_a_message_where_nothing_else_is_named() {
+        for said in [
+            "quanto custa a calça jeans reta?",
+            "vocês têm calças jeans?",
+            "oi, bom dia, quero uma calça",
+            "jeans 40",
+        ] {
+            assert!(covers(said, "Calça jeans reta (40)"), "{said}");
+        }
+        for said in ["quanto custa a barra de calça?", "a calça encolhe?", "tem?", "quanto custa"] {
+            assert!(!covers(said, "Calça jeans reta (40)"), "{said}");
+        }
+        assert!(covers("how much is the heron grinder", "Heron electric grinder"));
+        assert!(!covers("how much is a service of the heron grinder", "Heron electric grinder"));
     }
 
     #[test]

@@ -189,7 +189,7 @@ impl Settings {
             );
         }
         if self.pix.as_ref().is_some_and(|pix| !pix.is_sound()) {
-            return Err("`pix` needs a key of at most 77 characters without spaces, a name and a city".into());
+            return Err("`pix` needs a key of at most 77 characters without spaces, a name, a city, and a discount below 10000 basis points".into());
         }
         if self.hold_minutes == 0 {
             return Err("`hold_minutes` must be at least 1".into());
@@ -219,6 +219,9 @@ pub struct PixReceiver {
     pub name: String,
     /// The receiver's city.
     pub city: String,
+    /// What paying by PIX takes off the items, in basis points: 500 is 5 %.
+    #[serde(default)]
+    pub discount_bps: u16,
 }
 
 impl PixReceiver {
@@ -229,6 +232,7 @@ impl PixReceiver {
             && self.key.chars().all(plain)
             && said(&self.name)
             && said(&self.city)
+            && self.discount_bps < 10_000
     }
 }
 
@@ -243,6 +247,16 @@ pub struct DeliveryOption {
     /// Whether it needs to know where to.
     #[serde(default)]
     pub needs_address: bool,
+    /// Items from this amount on are delivered free, in minor units.
+    #[serde(default)]
+    pub free_from_minor: Option<i64>,
+}
+
+impl DeliveryOption {
+    /// What it costs for items of so much, in minor units.
+    pub fn price_for(&self, items_minor: i64) -> i64 {
+        if self.free_from_minor.is_some_and(|from| items_minor >= from) { 0 } else { self.price_minor }
+    }
 }
 
 /// The name of an approved WhatsApp message template.

@@ -51,6 +51,8 @@ pub struct ToPlace {
     pub wanted: Vec<Wanted>,
     /// What delivery costs, in minor units.
     pub delivery_minor: i64,
+    /// What is taken off, in minor units.
+    pub discount_minor: i64,
     /// How and where to.
     pub delivery: serde_json::Value,
     /// How long its stock is held.
@@ -84,6 +86,9 @@ pub enum Confirmed {
 /// The shop's catalogue and order book. Errors are words for the record.
 #[async_trait]
 pub trait Sales: Send + Sync {
+    /// Whether the shop sells anything here.
+    async fn sells(&self, ctx: &TenantCtx) -> Result<bool, String>;
+
     /// What the words of a question name, best first; what cannot be had comes last.
     async fn find(&self, ctx: &TenantCtx, question: &str, limit: usize) -> Result<Vec<OnOffer>, String>;
 

@@ -54,7 +54,7 @@ impl Till {
             conversation_id: Some(conversation),
             wanted: new.wanted.clone(),
             delivery_minor: new.delivery_minor,
-            discount_minor: 0,
+            discount_minor: new.discount_minor,
             delivery: new.delivery.clone(),
             hold: new.hold,
             commission: tenant.settings.commission.clone(),
@@ -157,6 +157,13 @@ fn words(error: impl std::fmt::Display) -> String {
 
 #[async_trait]
 impl Sales for Till {
+    async fn sells(&self, ctx: &TenantCtx) -> Result<bool, String> {
+        let mut tx = self.store.tenant_tx(ctx).await.map_err(words)?;
+        let empty = products::is_empty(&mut tx).await.map_err(words)?;
+        tx.commit().await.map_err(words)?;
+        Ok(!empty)
+    }
+
     async fn find(&self, ctx: &TenantCtx, question: &str, limit: usize) -> Result<Vec<OnOffer>, String> {
         let mut tx = self.store.tenant_tx(ctx).await.map_err(words)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);

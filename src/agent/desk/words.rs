@@ -1,7 +1,7 @@
 //! What the counter says. Every amount and every count in it is given; nothing here is made up.
 
 use balcao_domain::{
-    Language, money::Money, order::Status, reply::ReplyOption, sale::Item, tenant::DeliveryOption,
+    Language, bill::Bill, money::Money, order::Status, reply::ReplyOption, sale::Item, tenant::DeliveryOption,
 };
 
 use super::port::{Known, Later, OnOffer};
@@ -187,10 +187,10 @@ impl Words {
         .into()
     }
 
-    pub fn deliveries(self, ways: &[DeliveryOption], price: impl Fn(i64) -> Money) -> String {
+    pub fn deliveries(self, ways: &[DeliveryOption], price: impl Fn(usize) -> Money) -> String {
         let mut text = self.pick("Como você quer receber?", "How would you like to get it?").to_owned();
         for (at, way) in ways.iter().enumerate() {
-            text += &format!("\n{}. {} — {}", at + 1, way.name, self.fee(price(way.price_minor)));
+            text += &format!("\n{}. {} — {}", at + 1, way.name, self.fee(price(at)));
         }
         text
     }
@@ -211,18 +211,22 @@ impl Words {
     pub fn summary(
         self,
         cart: &[Item],
-        way: Option<(&DeliveryOption, Money)>,
+        way: Option<&DeliveryOption>,
         address: Option<&str>,
-        total: Money,
+        bill: &Bill,
     ) -> String {
         let mut text = format!("**{}**\n{}", self.pick("Resumo do pedido", "Your order"), self.lines(cart));
-        if let Some((way, fee)) = way {
-            text += &format!("\n- {} — {}", way.name, self.fee(fee));
+        if bill.discount.minor() > 0 {
+            let label = self.pick("Desconto no PIX", "PIX discount");
+            text += &format!("\n- {label} — −{}", self.money(bill.discount));
+        }
+        if let Some(way) = way {
+            text += &format!("\n- {} — {}", way.name, self.fee(bill.delivery));
         }
         if let Some(address) = address {
             text += &format!("\n{}: {address}", self.pick("Entregar em", "Deliver to"));
         }
-        text += &format!("\n**Total: {}**\n\n", self.money(total));
+        text += &format!("\n**Total: {}**\n\n", self.money(bill.total));
         text + self.pick("Posso confirmar?", "Shall I place it?")
     }
 

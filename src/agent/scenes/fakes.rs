@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
-    Agent, Author, Engine, EngineConfig, HistoryItem, Limits, PriceTable, RulePacks, TurnRequest,
+    Agent, Author, Engine, EngineConfig, HistoryItem, Limits, PriceTable, RulePacks, Sales, TurnRequest,
     prompts::Prompts,
 };
 
@@ -188,13 +188,21 @@ pub fn counter(model: Option<Arc<ScriptedModel>>, confidence: f32) -> Counter {
 }
 
 pub fn counter_with(model: Option<Arc<ScriptedModel>>, search: FakeSearch) -> Counter {
+    counter_selling(model, search, None)
+}
+
+pub fn counter_selling(
+    model: Option<Arc<ScriptedModel>>,
+    search: FakeSearch,
+    sales: Option<Arc<dyn Sales>>,
+) -> Counter {
     let search = Arc::new(search);
     let engine = Engine::new(EngineConfig {
         model: model.clone().map(|model| model as Arc<dyn LanguageModel>),
         searcher: Arc::clone(&search) as Arc<dyn Searcher>,
         rules: Arc::new(RulePacks::load(None).unwrap_or_else(|error| panic!("{error}"))),
         prompts: Arc::new(Prompts::load(None).unwrap_or_else(|error| panic!("{error}"))),
-        sales: None,
+        sales,
         limits: Limits::default(),
         prices: PriceTable::default(),
     });

@@ -24,7 +24,7 @@ impl Tool for EndConversation {
         schema::<Arguments>()
     }
 
-    async fn call(&self, context: &mut ToolContext<'_>, written: &str) -> Result<Value, String> {
+    async fn call(&self, context: &mut ToolContext<'_, '_>, written: &str) -> Result<Value, String> {
         let Arguments {} = arguments(written)?;
         // A person who was called is not sent away again.
         if !matches!(context.action, Action::HandOff { .. }) {

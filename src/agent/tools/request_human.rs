@@ -30,7 +30,7 @@ impl Tool for RequestHuman {
         schema::<Arguments>()
     }
 
-    async fn call(&self, context: &mut ToolContext<'_>, written: &str) -> Result<Value, String> {
+    async fn call(&self, context: &mut ToolContext<'_, '_>, written: &str) -> Result<Value, String> {
         let Arguments { reason } = arguments(written)?;
         let reason = text::clean(&context.vault.restore(reason.trim()), REASON_CHARS);
         *context.action = Action::HandOff { reason };

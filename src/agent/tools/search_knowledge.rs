@@ -31,7 +31,7 @@ impl Tool for SearchKnowledge {
         schema::<Arguments>()
     }
 
-    async fn call(&self, context: &mut ToolContext<'_>, written: &str) -> Result<Value, String> {
+    async fn call(&self, context: &mut ToolContext<'_, '_>, written: &str) -> Result<Value, String> {
         let Arguments { query } = arguments(written)?;
         // The search is our own: it may see what the model may not.
         let query = context.vault.restore(query.trim());

@@ -1,9 +1,11 @@
 //! The two demo shops: created on first start, found again on every later one.
 
 use anyhow::Context;
+use balcao_catalog::{File, Options, Source, import::Import};
 use balcao_domain::{
     Language, Scope, TenantCtx,
-    tenant::{Settings, Tenant},
+    money::Currency,
+    tenant::{DeliveryOption, PixReceiver, Settings, Tenant},
 };
 use balcao_retrieval::{
     MediaType,
@@ -12,6 +14,7 @@ use balcao_retrieval::{
 use balcao_store::{
     Store, api_keys,
     channels::{self, ChannelAccount, NewWhatsapp, WhatsappCredentials},
+    sales::products,
     tenants,
 };
 use include_dir::{Dir, include_dir};
@@ -56,6 +59,33 @@ struct ShopFile {
     name: String,
     language: String,
     time_zone: String,
+    #[serde(default)]
+    hold_minutes: Option<u32>,
+    #[serde(default)]
+    pix: Option<PixReceiver>,
+    #[serde(default)]
+    delivery: Vec<DeliveryOption>,
+    catalogue: CatalogueFile,
+}
+
+/// What a shop sells: a table in `corpora/`.
+#[derive(Debug, Clone, Deserialize)]
+struct CatalogueFile {
+    file: String,
+    currency: Currency,
+}
+
+impl ShopFile {
+    fn settings(&self) -> Settings {
+        let default = Settings::default();
+        Settings {
+            time_zone: self.time_zone.clone(),
+            hold_minutes: self.hold_minutes.unwrap_or(default.hold_minutes),
+            pix: self.pix.clone(),
+            delivery: self.delivery.clone(),
+            ..default
+        }
+    }
 }
 
 /// The demo shops as they stand in the database.
@@ -170,12 +200,12 @@ async fn prepare_shop(
         None => {
             let language =
                 Language::from_code(&file.language).context("a demo shop's language is pt or en")?;
-            let settings = Settings { time_zone: file.time_zone, ..Settings::default() };
-            tenants::create(store, &file.slug, &file.name, language, &settings)
+            tenants::create(store, &file.slug, &file.name, language, &file.settings())
                 .await
                 .context("failed to create a demo shop")?
         }
     };
+    let tenant = sell(store, tenant, &file).await?;
     let mut tx = store.tenant_tx(&TenantCtx::system(tenant.tenant_id)).await?;
     let accounts = channels::list(&mut tx).await.context("failed to read a demo shop's channels")?;
     let account = match accounts.into_iter().find(|account| account.external_id == number.phone_number_id) {
@@ -198,6 +228,36 @@ async fn prepare_shop(
     let credentials = account.credentials.clone().context("a demo number has no credentials")?;
     let keys = keys(store, &tenant, known).await?;
     Ok(DemoShop { tenant, account, credentials, keys, number })
+}
+
+/// Fills the shelves of a shop that sells nothing yet, also of one from before shops sold.
+async fn sell(store: &Store, mut tenant: Tenant, file: &ShopFile) -> anyhow::Result<Tenant> {
+    let ctx = TenantCtx::system(tenant.tenant_id);
+    let mut tx = store.tenant_tx(&ctx).await?;
+    let empty = products::is_empty(&mut tx).await.context("failed to look at a demo shop's shelves")?;
+    let untouched = Settings { time_zone: file.time_zone.clone(), ..Settings::default() };
+    if tenant.settings == untouched {
+        tenant.settings = file.settings();
+        tenants::update_settings(&mut tx, &tenant.settings).await.context("failed to set up a demo shop")?;
+    }
+    tx.commit().await?;
+    if empty {
+        let table = CORPORA
+            .get_file(&file.catalogue.file)
+            .with_context(|| format!("`corpora/{}` is missing", file.catalogue.file))?;
+        let import = Import {
+            source: Source::Planilha,
+            files: vec![File::of(file.catalogue.file.as_str(), table.contents())],
+            options: Options::new(file.catalogue.currency, tenant.language, chrono::Utc::now()),
+            complete: true,
+        };
+        let report =
+            import.run(store, &ctx, &|_| {}).await.context("failed to fill a demo shop's shelves")?;
+        for note in report.rejections.iter().chain(&report.doubts) {
+            tracing::warn!(product = %note.item, field = %note.field, reason = %note.reason, "a demo product is in doubt");
+        }
+    }
+    Ok(tenant)
 }
 
 /// The keys of an earlier start where they still work, else new ones.

@@ -136,6 +136,18 @@ pub async fn put(tx: &mut TenantTx, products: &[NewProduct]) -> Result<Taken, St
     })
 }
 
+/// Whether the shop has no products at all.
+pub async fn is_empty(tx: &mut TenantTx) -> Result<bool, StoreError> {
+    let tenant_id = tx.tenant_id().as_uuid();
+    let any = sqlx::query_scalar!(
+        r#"select exists (select from product where tenant_id = $1) as "any!""#,
+        tenant_id,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(!any)
+}
+
 /// Takes off the shelf what a source no longer has: all of its products but those with these ids. Says how many.
 pub async fn withdraw_others(tx: &mut TenantTx, source: &str, kept: &[String]) -> Result<u64, StoreError> {
     let tenant_id = tx.tenant_id().as_uuid();
@@ -162,8 +174,10 @@ fn with_ids(product: &NewProduct) -> Result<serde_json::Value, StoreError> {
     if let Some(item) = item.as_object_mut() {
         item.insert("product_id".into(), ProductId::generate().as_uuid().to_string().into());
         item.insert("content_hash".into(), hex::encode(hash).into());
-        for variant in item.get_mut("variants").and_then(|v| v.as_array_mut()).into_iter().flatten() {
+        let variants = item.get_mut("variants").and_then(|v| v.as_array_mut()).into_iter().flatten();
+        for (position, variant) in variants.enumerate() {
             if let Some(variant) = variant.as_object_mut() {
+                variant.insert("position".into(), position.into());
                 variant.insert("variant_id".into(), VariantId::generate().as_uuid().to_string().into());
             }
         }
@@ -261,7 +275,7 @@ pub async fn offers(tx: &mut TenantTx, variants: &[VariantId]) -> Result<Vec<Off
     Ok(rows.into_iter().map(Offer::from).collect())
 }
 
-/// Products by the words of a question, best first, each with its variants, cheapest first. Accents and inflection do
+/// Products by the words of a question, best first, each with its variants in their source's order. Accents and inflection do
 /// not matter. What is out of stock comes after what is not.
 pub async fn search(tx: &mut TenantTx, question: &str, limit: i64) -> Result<Vec<Offer>, StoreError> {
     let tenant_id = tx.tenant_id().as_uuid();
@@ -284,7 +298,7 @@ pub async fn search(tx: &mut TenantTx, question: &str, limit: i64) -> Result<Vec
                   v.price_minor, v.currency, v.sellable, v.on_hand - v.reserved as available, v.promise, v.available_on,
                   v.lead_days, f.url
            from found f join variant v on v.tenant_id = f.tenant_id and v.product_id = f.product_id
-           order by f.can_be_had desc, f.score desc, f.product_id, v.price_minor, v.title, v.variant_id"#,
+           order by f.can_be_had desc, f.score desc, f.product_id, v.position, v.variant_id"#,
         tenant_id,
         question,
         limit,

@@ -15,6 +15,7 @@ pub fn settings() -> Settings {
         name: name.into(),
         price_minor,
         needs_address,
+        free_from_minor: None,
     };
     Settings {
         quiet_ms: 60,
@@ -23,6 +24,7 @@ pub fn settings() -> Settings {
             key: "pix@loja-aurora.example".into(),
             name: "Loja Aurora".into(),
             city: "Curitiba".into(),
+            discount_bps: 0,
         }),
         delivery: vec![way("Retirada na loja", 0, false), way("Entrega em casa", 1_490, true)],
         ..Settings::default()
