@@ -33,14 +33,16 @@ begin
     select * from jsonb_to_recordset(p_products) as i (
       product_id uuid, source text, external_id text, title text, brand text, description text, category text[],
       attributes jsonb, media jsonb, url text, content_hash text, language text,
-      listed boolean)
+      listed boolean, variants jsonb)
   ), written as (
     insert into product as p (tenant_id, product_id, source, external_id, title, brand, description, category, attributes,
                               media, url, content_hash, listed, words)
     select p_tenant, i.product_id, i.source, i.external_id, i.title, i.brand, i.description, i.category, i.attributes,
            i.media, i.url, decode(i.content_hash, 'hex'), coalesce(i.listed, true),
            passage_words(i.language, concat_ws(' ', i.title, i.brand), i.category,
-                         concat_ws(' ', i.description, (select string_agg(a.value, ' ') from jsonb_each_text(i.attributes) a)))
+                         concat_ws(' ', i.description, (select string_agg(a.value, ' ') from jsonb_each_text(i.attributes) a),
+                                   (select string_agg(concat_ws(' ', v.item ->> 'title', v.item ->> 'sku'), ' ')
+                                    from jsonb_array_elements(i.variants) v (item))))
     from incoming i
     order by i.source, i.external_id
     on conflict (tenant_id, source, external_id) do update

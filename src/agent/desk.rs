@@ -292,7 +292,7 @@ impl<'a> Desk<'a> {
     async fn browse(&mut self, question: &str, exactly: bool) -> Result<Option<Said>, Trouble> {
         let found = self.sales.find(&self.ctx, question, FOUND).await?;
         let about = if exactly { sale::covers } else { sale::names };
-        let named = found.into_iter().filter(|offer| about(question, &offer.shown.title));
+        let named = found.offers.into_iter().filter(|offer| about(&found.question, &offer.shown.title));
         let offers: Vec<OnOffer> = named.take(SHOWN).collect();
         Ok((!offers.is_empty()).then(|| self.offer(offers)))
     }

@@ -431,6 +431,10 @@ pub enum Bench {
     Conversations(BenchConversations),
     /// A turn outside the model, by stage
     Turn(BenchTime),
+    /// Catalogues: reading each source, taking in a large feed, searching among its products
+    Catalogue(BenchCatalogue),
+    /// Orders with their charge, beside pgbench with the same writes on the same server
+    Orders(BenchTime),
     /// The local embedding model
     Embedding,
     /// All of them, one after the other
@@ -441,6 +445,19 @@ pub enum Bench {
 pub struct BenchTime {
     /// Seconds per measurement
     #[arg(long, default_value_t = 10)]
+    pub seconds: u64,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct BenchCatalogue {
+    /// Products of the feed that is taken in
+    #[arg(long, default_value_t = 100_000)]
+    pub products: u64,
+    /// Folder with an expected.json and the files of each source, to measure the adapters with
+    #[arg(long, value_name = "DIR")]
+    pub fixtures: Option<PathBuf>,
+    /// Seconds of each adapter and of searching
+    #[arg(long, default_value_t = 5)]
     pub seconds: u64,
 }
 

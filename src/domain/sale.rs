@@ -3,6 +3,8 @@
 //! The state is a value: it is kept with the turn that led to it, so a turn that is tried again starts from the same
 //! state and ends in the same one. What is looked up, placed and paid is the agent's work.
 
+use std::{collections::HashMap, sync::LazyLock};
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -143,38 +145,139 @@ pub fn heard(message: &str) -> Option<Heard> {
         .then_some(Heard::Number(first))
 }
 
+/// What means what at a counter. Compared as it sounds, so "fexar pedido" is among them.
+const PHRASES: &[(Heard, &[&str])] = &[
+    (
+        Heard::Cart,
+        &[
+            "carrinho",
+            "meu carrinho",
+            "ver carrinho",
+            "ver meu carrinho",
+            "ver o carrinho",
+            "cart",
+            "my cart",
+            "view cart",
+            "show cart",
+            "show my cart",
+            "meu pedido",
+        ],
+    ),
+    (
+        Heard::Checkout,
+        &[
+            "finalizar",
+            "finalizar compra",
+            "finalizar a compra",
+            "finalizar pedido",
+            "finalizar o pedido",
+            "quero finalizar",
+            "fechar",
+            "fecha",
+            "fechar pedido",
+            "fechar o pedido",
+            "fechar compra",
+            "fechar a compra",
+            "fecha o pedido",
+            "fecha pedido",
+            "pode fechar",
+            "quero fechar",
+            "so isso",
+            "so isso mesmo",
+            "e so isso",
+            "e so",
+            "quero pagar",
+            "vou pagar",
+            "pagar",
+            "checkout",
+            "check out",
+            "that is all",
+            "that s all",
+            "thats all",
+            "pay",
+            "i want to pay",
+        ],
+    ),
+    (
+        Heard::Clear,
+        &[
+            "esvaziar",
+            "esvaziar carrinho",
+            "esvaziar o carrinho",
+            "limpar carrinho",
+            "limpar o carrinho",
+            "desisti",
+            "deixa pra la",
+            "esquece",
+            "cancelar compra",
+            "cancela",
+            "cancelar",
+            "empty cart",
+            "clear cart",
+            "forget it",
+            "never mind",
+            "nevermind",
+        ],
+    ),
+    (
+        Heard::Paid,
+        &[
+            "paguei",
+            "pagei",
+            "ja pagei",
+            "ja paguei",
+            "pago",
+            "ta pago",
+            "esta pago",
+            "acabei de pagar",
+            "fiz o pix",
+            "ja fiz o pix",
+            "pix feito",
+            "paid",
+            "i paid",
+            "i have paid",
+            "just paid",
+        ],
+    ),
+    (
+        Heard::Take,
+        &[
+            "quero",
+            "quero sim",
+            "quero esse",
+            "quero essa",
+            "quero ele",
+            "quero ela",
+            "quero este",
+            "quero esta",
+            "vou querer",
+            "vou levar",
+            "levo",
+            "vou ficar com ele",
+            "vou ficar com ela",
+            "i want it",
+            "i ll take it",
+            "take it",
+            "i d like it",
+            "i would like it",
+        ],
+    ),
+];
+
 fn by_phrase(phrase: &str) -> Option<Heard> {
-    Some(match phrase {
-        "carrinho" | "meu carrinho" | "ver carrinho" | "ver meu carrinho" | "ver o carrinho" | "cart"
-        | "my cart" | "view cart" | "show cart" | "show my cart" | "meu pedido" => Heard::Cart,
-        "finalizar" | "finalizar compra" | "finalizar pedido" | "finalizar o pedido" | "fechar"
-        | "fechar pedido" | "fechar o pedido" | "fechar compra" | "fecha o pedido" | "pode fechar"
-        | "quero fechar" | "so isso" | "so isso mesmo" | "e so isso" | "quero pagar" | "vou pagar"
-        | "pagar" | "checkout" | "check out" | "that is all" | "that s all" | "thats all" | "pay"
-        | "i want to pay" => Heard::Checkout,
-        "esvaziar"
-        | "esvaziar carrinho"
-        | "esvaziar o carrinho"
-        | "limpar carrinho"
-        | "limpar o carrinho"
-        | "desisti"
-        | "deixa pra la"
-        | "esquece"
-        | "cancelar compra"
-        | "cancela"
-        | "cancelar"
-        | "empty cart"
-        | "clear cart"
-        | "forget it"
-        | "never mind"
-        | "nevermind" => Heard::Clear,
-        "paguei" | "ja paguei" | "pago" | "ta pago" | "esta pago" | "acabei de pagar" | "fiz o pix"
-        | "pix feito" | "paid" | "i paid" | "i have paid" | "just paid" => Heard::Paid,
-        "quero" | "quero sim" | "quero esse" | "quero essa" | "quero ele" | "quero ela" | "quero este"
-        | "quero esta" | "vou querer" | "vou levar" | "levo" | "vou ficar com ele" | "vou ficar com ela"
-        | "i want it" | "i ll take it" | "take it" | "i d like it" | "i would like it" => Heard::Take,
-        _ => return None,
-    })
+    static BY_SOUND: LazyLock<HashMap<String, Heard>> = LazyLock::new(|| {
+        let each =
+            PHRASES.iter().flat_map(|(heard, phrases)| phrases.iter().map(|phrase| (spoken(phrase), *heard)));
+        each.collect()
+    });
+    let polite = [" por favor", " pf", " pfv", " please", " ai", " entao", " agora"];
+    let phrase = polite.iter().fold(phrase, |phrase, end| phrase.strip_suffix(end).unwrap_or(phrase));
+    BY_SOUND.get(&spoken(phrase)).copied()
+}
+
+/// How a phrase sounds, word by word.
+fn spoken(phrase: &str) -> String {
+    phrase.split(' ').map(text::sound).collect::<Vec<_>>().join(" ")
 }
 
 fn number(word: &str) -> Option<i64> {
@@ -322,6 +425,14 @@ pub fn covers(message: &str, title: &str) -> bool {
     !words.is_empty() && words.iter().all(known)
 }
 
+/// What a message names, as far as it is worth a guess: its longer words without those of asking and buying, each folded
+/// and as it sounds ([`text::sound`]).
+pub fn named(message: &str) -> Vec<(String, String)> {
+    let raw = message.split(|c: char| !c.is_alphanumeric());
+    let worth = |word: &String| word.chars().count() >= 4 && !is_filler(word) && !asks(word);
+    raw.map(|raw| (text::fold(raw), text::sound(raw))).filter(|(word, _)| worth(word)).collect()
+}
+
 /// Words that ask, or that hold others together.
 fn asks(word: &str) -> bool {
     matches!(
@@ -449,6 +560,9 @@ mod tests {
     fn the_words_of_a_counter_are_known() {
         for (said, means) in [
             ("Fechar pedido", Heard::Checkout),
+            ("fexar pedido", Heard::Checkout),
+            ("finalisar compra por favor", Heard::Checkout),
+            ("ja pagei", Heard::Paid),
             ("só isso", Heard::Checkout),
             ("meu carrinho", Heard::Cart),
             ("deixa pra lá", Heard::Clear),

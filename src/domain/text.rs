@@ -1,5 +1,9 @@
 //! Text as customers type it: short, misspelt, without accents.
 
+mod sound;
+
+pub use sound::sound;
+
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 /// Lower case, without accents: what is compared, never what is shown.

@@ -1,6 +1,7 @@
 //! What is sold: stock is never promised twice, an order is placed once, money is booked to the cent.
 
 mod catalogue;
+mod finding;
 mod importing;
 mod orders;
 mod payments;

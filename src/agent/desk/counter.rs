@@ -43,7 +43,7 @@ impl<'a> Counter<'a> {
             most.is_none_or(|most| unit.minor() <= i64::from(most).saturating_mul(scale))
         };
         let mut numbered = Vec::new();
-        for offer in found.into_iter().filter(|offer| affordable(offer.shown.unit)) {
+        for offer in found.offers.into_iter().filter(|offer| affordable(offer.shown.unit)) {
             let known = self.offers.iter().position(|known| known.shown.variant_id == offer.shown.variant_id);
             let at = known.unwrap_or_else(|| {
                 self.offers.push(offer);

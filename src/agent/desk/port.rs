@@ -42,6 +42,16 @@ impl OnOffer {
     }
 }
 
+/// What a question found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The question, with misspelt words as they were meant.
+    pub question: String,
+    /// Best first; what cannot be had comes last. Of a product whose size or colour was named only those variants, as
+    /// long as one of them can be had.
+    pub offers: Vec<OnOffer>,
+}
+
 /// What is to be placed.
 #[derive(Debug, Clone)]
 pub struct ToPlace {
@@ -89,8 +99,8 @@ pub trait Sales: Send + Sync {
     /// Whether the shop sells anything here.
     async fn sells(&self, ctx: &TenantCtx) -> Result<bool, String>;
 
-    /// What the words of a question name, best first; what cannot be had comes last.
-    async fn find(&self, ctx: &TenantCtx, question: &str, limit: usize) -> Result<Vec<OnOffer>, String>;
+    /// What the words of a question name.
+    async fn find(&self, ctx: &TenantCtx, question: &str, limit: usize) -> Result<Found, String>;
 
     /// These, as they are now; those that are gone are missing.
     async fn now(&self, ctx: &TenantCtx, variants: &[VariantId]) -> Result<Vec<OnOffer>, String>;

@@ -7,6 +7,7 @@ use balcao_domain::{
     order::Status,
     sale::Shown,
     tenant::{PixReceiver, Tenant},
+    text,
 };
 use balcao_payments::brcode::StaticCode;
 use balcao_store::{
@@ -19,7 +20,7 @@ use balcao_store::{
 };
 use rand::Rng;
 
-use super::port::{Confirmed, Known, Later, OnOffer, Sales, ToPlace};
+use super::port::{Confirmed, Found, Known, Later, OnOffer, Sales, ToPlace};
 
 /// Orders of a conversation that are looked at.
 const ORDERS: i64 = 5;
@@ -151,6 +152,32 @@ fn on_offer(offer: Offer) -> Option<OnOffer> {
     })
 }
 
+/// Of each product the variants that most of the question's words name: of "camiseta preta M" the black one in M. All of
+/// them where none is named, or none of those that are can be had.
+fn as_named(question: &str, offers: Vec<Offer>) -> Vec<Offer> {
+    let asked = text::words(question);
+    let named = |offer: &Offer| {
+        let known = text::words(&offer.variant);
+        // A word of a customer may be inflected: "preto" of "preta".
+        let alike = |word: &String, known: &String| {
+            word == known
+                || (word.chars().count() > 4 && word.chars().rev().skip(1).eq(known.chars().rev().skip(1)))
+        };
+        known.iter().filter(|known| asked.iter().any(|word| alike(word, known))).count()
+    };
+    let mut kept = Vec::new();
+    for product in offers.chunk_by(|one, next| one.product_id == next.product_id) {
+        let most = product.iter().map(named).max().unwrap_or_default();
+        let best: Vec<&Offer> = product.iter().filter(|offer| named(offer) == most).collect();
+        if best.iter().any(|offer| offer.can_be_had(1)) {
+            kept.extend(best.into_iter().cloned());
+        } else {
+            kept.extend_from_slice(product);
+        }
+    }
+    kept
+}
+
 fn words(error: impl std::fmt::Display) -> String {
     format!("the shop's books: {error}")
 }
@@ -164,12 +191,13 @@ impl Sales for Till {
         Ok(!empty)
     }
 
-    async fn find(&self, ctx: &TenantCtx, question: &str, limit: usize) -> Result<Vec<OnOffer>, String> {
+    async fn find(&self, ctx: &TenantCtx, question: &str, limit: usize) -> Result<Found, String> {
         let mut tx = self.store.tenant_tx(ctx).await.map_err(words)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let offers = products::search(&mut tx, question, limit).await.map_err(words)?;
+        let found = products::search(&mut tx, question, limit).await.map_err(words)?;
         tx.commit().await.map_err(words)?;
-        Ok(offers.into_iter().filter_map(on_offer).collect())
+        let offers = as_named(&found.question, found.offers);
+        Ok(Found { question: found.question, offers: offers.into_iter().filter_map(on_offer).collect() })
     }
 
     async fn now(&self, ctx: &TenantCtx, variants: &[VariantId]) -> Result<Vec<OnOffer>, String> {

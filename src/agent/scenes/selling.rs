@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::fakes::*;
 use crate::{
     Sales,
-    desk::port::{Confirmed, Known, OnOffer, ToPlace},
+    desk::port::{Confirmed, Found, Known, OnOffer, ToPlace},
 };
 
 /// A shelf with these titles, prices in centavos and pieces.
@@ -42,9 +42,10 @@ impl Sales for Shelf {
         Ok(!self.0.is_empty())
     }
 
-    async fn find(&self, _: &TenantCtx, question: &str, limit: usize) -> Result<Vec<OnOffer>, String> {
+    async fn find(&self, _: &TenantCtx, question: &str, limit: usize) -> Result<Found, String> {
         let named = |offer: &&OnOffer| balcao_domain::sale::names(question, &offer.shown.title);
-        Ok(self.0.iter().filter(named).take(limit).cloned().collect())
+        let offers = self.0.iter().filter(named).take(limit).cloned().collect();
+        Ok(Found { question: question.to_owned(), offers })
     }
 
     async fn now(&self, _: &TenantCtx, variants: &[VariantId]) -> Result<Vec<OnOffer>, String> {

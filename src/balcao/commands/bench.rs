@@ -3,11 +3,13 @@
 //! Every measurement runs on parts as they serve: a Postgres of its own in a temporary folder (fsync on), the real
 //! server, the real engine; what is replaced by a stand-in is said beside the figure.
 
+mod catalogue;
 mod conversations;
 mod embedding;
 mod ground;
 mod load;
 mod ordered;
+mod orders;
 mod pgbench;
 mod turn;
 mod webhooks;
@@ -45,12 +47,18 @@ pub async fn run(global: &Global, command: Bench) -> anyhow::Result<()> {
         Bench::Ordered(_) => ordered::measure(&config).await?,
         Bench::Conversations(args) => conversations::measure(&config, &args).await?,
         Bench::Turn(time) => turn::measure(&config, seconds(&time)).await?,
+        Bench::Catalogue(args) => catalogue::measure(&config, &args).await?,
+        Bench::Orders(time) => orders::measure(&config, seconds(&time)).await?,
         Bench::Embedding => embedding::measure(&config).await?,
         Bench::All(time) => {
             let mut all = embedding::measure(&config).await?;
             all.extend(turn::measure(&config, seconds(&time)).await?);
             all.extend(ordered::measure(&config).await?);
             all.extend(webhooks::measure(&config, seconds(&time)).await?);
+            all.extend(orders::measure(&config, seconds(&time)).await?);
+            let args =
+                crate::cli::BenchCatalogue { products: 100_000, fixtures: None, seconds: time.seconds };
+            all.extend(catalogue::measure(&config, &args).await?);
             let args = crate::cli::BenchConversations { conversations: 10_000, rate: 200, seconds: 60 };
             all.extend(conversations::measure(&config, &args).await?);
             all

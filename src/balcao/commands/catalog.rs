@@ -147,11 +147,14 @@ async fn search(
 ) -> anyhow::Result<()> {
     let shop = opened.tenant(slug).await?;
     let mut tx = opened.store.tenant_tx(&TenantCtx::system(shop.tenant_id)).await?;
-    let offers = products::search(&mut tx, question, limit).await.context("failed to search")?;
-    output::print(global.json, &offers, |offers| {
+    let found = products::search(&mut tx, question, limit).await.context("failed to search")?;
+    output::print(global.json, &found, |found| {
+        if found.question != question {
+            println!("searched for: {}", found.question);
+        }
         output::table(
             ["product", "variant", "code", "price", "pieces"],
-            offers.iter().map(|offer| {
+            found.offers.iter().map(|offer| {
                 let price =
                     offer.price_minor.map(|minor| output::money(minor, &offer.currency, shop.language));
                 let pieces = match (offer.sellable, offer.available) {

@@ -1,12 +1,17 @@
 //! The catalogue as it is sold from: products, their variants, prices and stock.
 
-use balcao_domain::{Language, ProductId, VariantId};
+use std::collections::BTreeMap;
+
+use balcao_domain::{Language, ProductId, VariantId, sale, text};
 use chrono::NaiveDate;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::{StoreError, TenantTx};
+
+/// Characters of the longest word that is one.
+const WORD: usize = 40;
 
 /// A product as its source has it.
 #[derive(Debug, Clone, Serialize)]
@@ -117,6 +122,7 @@ impl Taken {
 pub async fn put(tx: &mut TenantTx, products: &[NewProduct]) -> Result<Taken, StoreError> {
     let tenant_id = tx.tenant_id().as_uuid();
     let items = products.iter().map(with_ids).collect::<Result<Vec<_>, _>>()?;
+    remember_words(tx, products).await?;
     let row = sqlx::query!(
         r#"select added as "added!", changed as "changed!", unchanged as "unchanged!", variants as "variants!",
                   short as "short!"
@@ -148,6 +154,35 @@ pub async fn is_empty(tx: &mut TenantTx) -> Result<bool, StoreError> {
     Ok(!any)
 }
 
+/// The words of products join those that customers' words are held against.
+async fn remember_words(tx: &mut TenantTx, products: &[NewProduct]) -> Result<(), StoreError> {
+    let tenant_id = tx.tenant_id().as_uuid();
+    let mut words = BTreeMap::new();
+    for product in products {
+        let values =
+            product.variants.iter().flat_map(|variant| variant.options.values()).filter_map(|v| v.as_str());
+        let texts = [product.title.as_str()].into_iter().chain(product.brand.as_deref());
+        for text in texts.chain(product.category.iter().map(String::as_str)).chain(values) {
+            let raw = text.split(|c: char| !c.is_alphanumeric());
+            let spoken = raw.filter(|raw| (3..=WORD).contains(&raw.chars().count()));
+            words.extend(spoken.map(|raw| (text::fold(raw), text::sound(raw))));
+        }
+    }
+    // In one order, so that two imports do not wait for each other.
+    let (words, sounds): (Vec<String>, Vec<String>) = words.into_iter().unzip();
+    sqlx::query!(
+        "insert into product_word (tenant_id, word, sound)
+         select $1, w.word, w.sound from unnest($2::text[], $3::text[]) as w (word, sound)
+         on conflict do nothing",
+        tenant_id,
+        &words,
+        &sounds,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// Takes off the shelf what a source no longer has: all of its products but those with these ids. Says how many.
 pub async fn withdraw_others(tx: &mut TenantTx, source: &str, kept: &[String]) -> Result<u64, StoreError> {
     let tenant_id = tx.tenant_id().as_uuid();
@@ -167,7 +202,10 @@ fn with_ids(product: &NewProduct) -> Result<serde_json::Value, StoreError> {
     let mut item = serde_json::to_value(product)?;
     let mut described = item.clone();
     if let Some(described) = described.as_object_mut() {
-        described.remove("variants");
+        // What its variants are called is what it is found by.
+        let called = |variant: &NewVariant| (variant.title.clone(), variant.sku.clone());
+        let called: Vec<_> = product.variants.iter().map(called).collect();
+        described.insert("variants".into(), serde_json::to_value(called)?);
         described.remove("listed");
     }
     let hash = Sha256::digest(serde_json::to_vec(&described)?);
@@ -275,37 +313,61 @@ pub async fn offers(tx: &mut TenantTx, variants: &[VariantId]) -> Result<Vec<Off
     Ok(rows.into_iter().map(Offer::from).collect())
 }
 
-/// Products by the words of a question, best first, each with its variants in their source's order. Accents and inflection do
-/// not matter. What is out of stock comes after what is not.
-pub async fn search(tx: &mut TenantTx, question: &str, limit: i64) -> Result<Vec<Offer>, StoreError> {
+/// What a search found.
+#[derive(Debug, Clone, Serialize)]
+pub struct Found {
+    /// The question, with words that no product has replaced by what they may have meant.
+    pub question: String,
+    /// Best first, each product with its variants in their source's order.
+    pub offers: Vec<Offer>,
+}
+
+/// The question with its misspelt words as they were meant: only words that the shop's products do not have, and only
+/// where one of theirs sounds the same or has nearly the same letters.
+async fn as_meant(tx: &mut TenantTx, question: &str) -> Result<String, StoreError> {
+    let (words, sounds): (Vec<String>, Vec<String>) = sale::named(question).into_iter().unzip();
+    if words.is_empty() {
+        return Ok(question.to_owned());
+    }
+    let meant = sqlx::query!(
+        r#"select typed as "typed!", meant as "meant!" from product_spelling($1, $2)"#,
+        &words,
+        &sounds,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    if meant.is_empty() {
+        return Ok(question.to_owned());
+    }
+    let as_meant = |raw: &str| {
+        let word = text::fold(raw);
+        meant.iter().find(|row| row.typed == word).map_or_else(|| raw.to_owned(), |row| row.meant.clone())
+    };
+    let words = question.split(|c: char| !c.is_alphanumeric()).filter(|raw| !raw.is_empty());
+    Ok(words.map(as_meant).collect::<Vec<_>>().join(" "))
+}
+
+/// Products by the words of a question, best first. Accents, inflection and small mistakes of writing do not matter.
+/// What is out of stock comes after what is not.
+pub async fn search(tx: &mut TenantTx, question: &str, limit: i64) -> Result<Found, StoreError> {
     let tenant_id = tx.tenant_id().as_uuid();
+    let question = as_meant(tx, question).await?;
     let rows = sqlx::query_as!(
         Row,
-        r#"with asked as materialized (
-             select q.words from product_query($2) as q (words) where q.words is not null
-           ), found as materialized (
-             select p.tenant_id, p.product_id, p.title, p.brand, p.url, p.listed,
-                    ts_rank(p.words, a.words, 1) as score,
-                    exists (select from variant s where s.tenant_id = p.tenant_id and s.product_id = p.product_id
-                              and s.sellable and s.price_minor is not null
-                              and (s.on_hand is null or s.on_hand > s.reserved)) as can_be_had
-             from asked a
-             join product p on p.tenant_id = $1 and p.listed and p.words @@ a.words
-             order by can_be_had desc, score desc, p.product_id
-             limit $3
-           )
-           select f.product_id as "product_id!", v.variant_id, f.title as "title!", v.title as variant, f.brand, v.sku,
+        r#"select f.product_id as "product_id!", v.variant_id, p.title, v.title as variant, p.brand, v.sku,
                   v.price_minor, v.currency, v.sellable, v.on_hand - v.reserved as available, v.promise, v.available_on,
-                  v.lead_days, f.url
-           from found f join variant v on v.tenant_id = f.tenant_id and v.product_id = f.product_id
+                  v.lead_days, p.url
+           from search_products($2, $3) f
+           join product p on p.tenant_id = $1 and p.product_id = f.product_id
+           join variant v on v.tenant_id = $1 and v.product_id = f.product_id
            order by f.can_be_had desc, f.score desc, f.product_id, v.position, v.variant_id"#,
         tenant_id,
-        question,
+        &question,
         limit,
     )
     .fetch_all(tx.conn())
     .await?;
-    Ok(rows.into_iter().map(Offer::from).collect())
+    Ok(Found { question, offers: rows.into_iter().map(Offer::from).collect() })
 }
 
 /// Variants by the id that a channel's catalogue has of them: the SKU, the id at the source, or the product's where it

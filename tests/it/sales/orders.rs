@@ -141,7 +141,13 @@ async fn another_shop_sees_neither_the_products_nor_the_orders() {
     let id = shop.placed(&order("a", &[(mug, 1, 3500)])).await;
     let other = balcao_tests::database::a_tenant(&shop.store, "harbour").await;
     let mut tx = shop.store.tenant_tx(&other).await.expect("a transaction");
-    assert!(balcao_store::sales::products::search(&mut tx, "caneca", 5).await.expect("a search").is_empty());
+    assert!(
+        balcao_store::sales::products::search(&mut tx, "caneca", 5)
+            .await
+            .expect("a search")
+            .offers
+            .is_empty()
+    );
     assert!(matches!(orders::get(&mut tx, id).await, Err(balcao_store::StoreError::NotFound)));
     let theirs = orders::place(&mut tx, &order("a", &[(mug, 1, 3500)])).await.expect("a refusal");
     assert_eq!(theirs, Placed::Refused(vec![Refused { variant_id: mug, why: Why::Gone }]));

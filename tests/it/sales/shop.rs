@@ -73,7 +73,7 @@ impl Shop {
 
     pub async fn find(&self, question: &str) -> Vec<Offer> {
         let mut tx = self.store.tenant_tx(&self.ctx).await.expect("a transaction");
-        let offers = products::search(&mut tx, question, 10).await.expect("offers");
+        let offers = products::search(&mut tx, question, 10).await.expect("offers").offers;
         tx.commit().await.expect("a commit");
         offers
     }

@@ -126,6 +126,17 @@ async fn a_customer_buys_with_short_words_and_gets_a_pix_code_of_the_very_total(
 }
 
 #[tokio::test]
+async fn a_customer_who_writes_by_ear_buys_the_very_size_they_named() {
+    let counter = open(settings()).await;
+    let leo = greeted(&counter, "5511900007009").await;
+    let heard = talk(&leo, &["tem camizeta azul M?", "quero", "1", "fexar pedido"]).await;
+    assert!(heard[0].contains("Camiseta básica azul (M)* — R$ 64,90"), "{}", heard[0]);
+    assert!(!heard[0].contains("(P)"), "only the size that was named: {}", heard[0]);
+    assert!(heard[2].contains("1 × Camiseta básica azul (M)"), "{}", heard[2]);
+    counter.close().await;
+}
+
+#[tokio::test]
 async fn a_customer_buys_with_buttons_alone_and_a_second_tap_places_nothing() {
     let counter = open(settings()).await;
     let bia = greeted(&counter, "5511900007002").await;
