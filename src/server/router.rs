@@ -36,7 +36,7 @@ use crate::{
     page,
     routes::{
         breakers, conversations, customers, dead_letters, demo, documents, events, health, keys, messages,
-        openai, payments, search, turns, webhook,
+        openai, payments, sales, search, turns, webhook,
     },
     telemetry,
 };
@@ -66,6 +66,7 @@ pub fn router(app: App) -> Router {
 fn api(settings: &ServerSettings) -> OpenApiRouter<App> {
     let uploads = OpenApiRouter::new()
         .routes(routes!(documents::put, documents::list))
+        .routes(routes!(sales::take_in))
         .layer(DefaultBodyLimit::max(settings.document_body_bytes));
     let mut document = Description::openapi();
     document.servers = Some(vec![Server::new(settings.public_url.trim_end_matches('/'))]);
@@ -88,6 +89,12 @@ fn api(settings: &ServerSettings) -> OpenApiRouter<App> {
         .routes(routes!(customers::find))
         .routes(routes!(customers::export))
         .routes(routes!(customers::erase))
+        .routes(routes!(sales::find))
+        .routes(routes!(sales::list))
+        .routes(routes!(sales::get))
+        .routes(routes!(sales::cancel))
+        .routes(routes!(sales::ledger))
+        .routes(routes!(sales::money))
         .routes(routes!(keys::list, keys::issue))
         .routes(routes!(keys::revoke))
         .routes(routes!(openai::models::list))
@@ -118,6 +125,8 @@ pub fn description(settings: &ServerSettings) -> utoipa::openapi::OpenApi {
         (name = "conversations", description = "Talk as a customer, and read what was said. Scope `chat`."),
         (name = "hand-off", description = "Let a person of the shop answer. Scope `admin`."),
         (name = "knowledge", description = "What the shop knows. Search: scope `chat`; documents: scope `ingest`."),
+        (name = "sales", description = "What the shop sells, orders, money. Search: scope `chat`; catalogues: scope `ingest`; \
+                                        the rest: scope `admin`."),
         (name = "openai", description = "The same conversations in OpenAI's protocol. Scope `chat`."),
         (name = "events", description = "What happened. Scope `admin`."),
         (name = "admin", description = "Breakers, dead letters and keys. Scope `admin`."),

@@ -12,6 +12,7 @@ pub mod keys;
 pub mod messages;
 pub mod openai;
 pub mod payments;
+pub mod sales;
 pub mod search;
 pub mod turns;
 pub mod webhook;

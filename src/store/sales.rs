@@ -8,3 +8,4 @@ pub mod orders;
 pub mod payments;
 pub mod products;
 pub mod reports;
+pub mod trail;

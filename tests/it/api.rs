@@ -8,4 +8,5 @@ mod description;
 mod hand_off;
 mod knowledge;
 mod openai;
+mod sales;
 mod webhook;

@@ -2,7 +2,7 @@
 
 mod answers;
 mod bursts;
-mod buying;
+pub mod buying;
 mod fixtures;
 mod model_away;
 mod nodes;
