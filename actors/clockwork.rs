@@ -1,5 +1,5 @@
 //! What must happen again and again: sweeps for lost rings, the renewal of leases, orders
-//! whose time is over, what payment providers report, and retention.
+//! whose time is over, what payment providers report, events for the shops' own systems, and retention.
 //!
 //! Owns:      one task for each of its chores while that runs.
 //! Hears:     `Run(chore)` from its own timers, `Once(chore)` from who knows of news, `Ran(chore)`, `StopSweeping`.
@@ -28,6 +28,7 @@ use crate::{
     outbox, payments,
     shared::Shared,
     tenants::{self, Ring},
+    webhooks,
 };
 
 /// Conversations of one sweep; a full sweep is followed by the next one soon.
@@ -57,16 +58,19 @@ pub(crate) enum Chore {
     ExpireOrders,
     /// What payment providers have reported.
     ApplyPayments,
+    /// Events that the shops' own systems are to be told of.
+    TellEvents,
     /// What the shops need not keep any longer.
     Forget,
 }
 
-const CHORES: [Chore; 6] = [
+const CHORES: [Chore; 7] = [
     Chore::SweepInbox,
     Chore::SweepOutbox,
     Chore::RenewLeases,
     Chore::ExpireOrders,
     Chore::ApplyPayments,
+    Chore::TellEvents,
     Chore::Forget,
 ];
 
@@ -150,8 +154,12 @@ impl State {
     /// Jittered, so that the nodes of a cluster do not sweep in step.
     fn later(&self, myself: &ActorRef<Msg>, chore: Chore, soon: bool) {
         let interval = match chore {
-            Chore::SweepInbox | Chore::SweepOutbox | Chore::ApplyPayments if soon => self.shared.sweep / 5,
-            Chore::SweepInbox | Chore::SweepOutbox | Chore::ApplyPayments => self.shared.sweep,
+            Chore::SweepInbox | Chore::SweepOutbox | Chore::ApplyPayments | Chore::TellEvents if soon => {
+                self.shared.sweep / 5
+            }
+            Chore::SweepInbox | Chore::SweepOutbox | Chore::ApplyPayments | Chore::TellEvents => {
+                self.shared.sweep
+            }
             Chore::RenewLeases => self.shared.lease / 4,
             Chore::ExpireOrders if soon => self.shared.sweep / 5,
             // Holds are counted in minutes.
@@ -171,6 +179,7 @@ async fn run(shared: &Shared, chore: Chore) -> bool {
             Chore::RenewLeases => renew_leases(shared).await,
             Chore::ExpireOrders => expire_orders(shared).await,
             Chore::ApplyPayments => payments::apply_due(shared).await,
+            Chore::TellEvents => webhooks::send_due(shared).await,
             Chore::Forget => forget(shared).await,
         }
     };

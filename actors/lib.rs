@@ -28,5 +28,6 @@ mod tenant;
 mod tenants;
 mod turn;
 mod watchers;
+mod webhooks;
 
 pub use system::{AcceptError, ChannelFactory, System, SystemConfig, TurnEvent};

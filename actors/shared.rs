@@ -9,6 +9,7 @@ use std::{
 };
 
 use balcao_agent::Agent;
+use balcao_channels::webhooks::Sender;
 use balcao_store::Store;
 
 use crate::{directory::Directory, handles::Seat, leases::Leases, outbox, tenants, watchers::Watchers};
@@ -18,6 +19,7 @@ pub(crate) struct Shared {
     pub(crate) node: String,
     pub(crate) store: Store,
     pub(crate) agent: Arc<dyn Agent>,
+    pub(crate) webhooks: Sender,
     pub(crate) directory: Directory,
     pub(crate) watchers: Watchers,
     pub(crate) leases: Leases,

@@ -53,6 +53,8 @@ pub struct SystemConfig {
     pub agent: Arc<dyn Agent>,
     /// Who sends.
     pub channels: Arc<dyn ChannelFactory>,
+    /// Who tells the shops' own systems what happens.
+    pub webhooks: balcao_channels::webhooks::Sender,
     /// All breakers of the process.
     pub breakers: Breakers,
     /// How long a claimed conversation stays ours without renewal.
@@ -232,12 +234,13 @@ async fn gone<M: ractor::Message>(seat: &Seat<M>, until: Instant) {
 }
 
 fn share(config: SystemConfig) -> Shared {
-    let SystemConfig { node, store, agent, channels, breakers, .. } = config;
+    let SystemConfig { node, store, agent, channels, webhooks, breakers, .. } = config;
     Shared {
         node,
         directory: Directory::new(store.clone(), channels, breakers),
         store,
         agent,
+        webhooks,
         watchers: Watchers::default(),
         leases: Leases::default(),
         tenants: Seat::empty(),

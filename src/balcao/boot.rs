@@ -221,6 +221,7 @@ pub async fn start(config: &Config, store: &Store, extras: Extras) -> anyhow::Re
         store: store.clone(),
         agent,
         channels: Arc::new(Accounts::new(config)?),
+        webhooks: balcao_channels::webhooks::Sender { allow_private: config.webhooks_allow_private },
         breakers,
         lease: config.engine.lease,
         idle: config.engine.idle,

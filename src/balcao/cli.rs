@@ -57,6 +57,9 @@ pub enum Command {
     /// Connect payment providers, and see what they reported
     #[command(subcommand)]
     Payments(Payments),
+    /// Tell a shop's own systems what happens (Standard Webhooks)
+    #[command(subcommand)]
+    Webhooks(Webhooks),
     /// Verify a shop's books, and see what is in them
     #[command(subcommand)]
     Ledger(Ledger),
@@ -289,6 +292,49 @@ pub enum Payments {
     },
     /// What providers reported last, and what became of it
     Reports {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        #[arg(long, default_value_t = 50)]
+        limit: i64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Webhooks {
+    /// Tell an address from now on; its secret is shown once
+    #[command(
+        after_help = "Every call is signed (headers webhook-id, webhook-timestamp, webhook-signature; see standardwebhooks.com).\nWhat is not answered with 2xx is sent again for three days, then set aside (balcao dead-letters).\n\n  balcao webhooks add https://erp.minha-loja.example/balcao --tenant minha-loja --kind order.created --kind payment.moved"
+    )]
+    Add {
+        /// https://…
+        url: String,
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        /// Only these kinds of events, for example order.created, payment.moved, conversation.handed_off [default: all]
+        #[arg(long = "kind", value_name = "KIND")]
+        kinds: Vec<String>,
+    },
+    /// The addresses that are told
+    List {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+    },
+    /// Sign with a new secret, shown once; for a day the one before signs beside it
+    Rotate {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        /// whe_…
+        id: String,
+    },
+    /// Tell it no more
+    Remove {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        /// whe_…
+        id: String,
+    },
+    /// The last attempts, newest first
+    Attempts {
         #[arg(long, short, value_name = "SLUG")]
         tenant: String,
         #[arg(long, default_value_t = 50)]

@@ -17,6 +17,7 @@ mod orders;
 mod payments;
 mod serve;
 mod tenant;
+mod webhooks;
 
 use anyhow::Context;
 
@@ -35,6 +36,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Catalog(command) => catalog::run(&global, command).await,
         Command::Orders(command) => orders::run(&global, command).await,
         Command::Payments(command) => payments::run(&global, command).await,
+        Command::Webhooks(command) => webhooks::run(&global, command).await,
         Command::Ledger(command) => ledger::run(&global, command).await,
         Command::Invariants { tenant } => ledger::invariants(&global, tenant.as_deref()).await,
         Command::Tenant(command) => tenant::run(&global, command).await,

@@ -25,6 +25,8 @@ pub struct Config {
     pub llm: Llm,
     pub whatsapp: Whatsapp,
     pub engine: Engine,
+    /// Shops' webhooks may go to private addresses, and without TLS.
+    pub webhooks_allow_private: bool,
     pub log: Log,
 }
 
@@ -136,6 +138,7 @@ impl Config {
                 base_url: loaded.required("whatsapp.base_url")?.trim_end_matches('/').to_owned(),
                 api_version: loaded.required("whatsapp.api_version")?,
             },
+            webhooks_allow_private: loaded.parse("webhooks.allow_private", "true or false")?,
             engine: Engine {
                 node: loaded.text("engine.node"),
                 lease: loaded.duration("engine.lease")?,

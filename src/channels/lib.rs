@@ -2,12 +2,13 @@
 //!
 //! Knows nothing of tenants' data or of the engine. Reading order: [`port`] (what every channel can do),
 //! [`whatsapp`] (the Cloud API: signatures, webhooks, rendering, sending), [`api`] (replies for whoever asked over
-//! HTTP), [`plain`] (options as numbered text), [`pacing`] (how fast), [`window`] (until when).
+//! HTTP), [`webhooks`] (events for a shop's own systems), [`plain`] (options as numbered text), [`pacing`] (how fast), [`window`] (until when).
 
 pub mod api;
 pub mod pacing;
 pub mod plain;
 pub mod port;
+pub mod webhooks;
 pub mod whatsapp;
 pub mod window;
 

@@ -97,6 +97,10 @@ typed_ids! {
     PaymentAccountId = "pac",
     /// Something a payment provider reported.
     PaymentEventId = "pev",
+    /// One of a shop's own systems that is told what happens.
+    EndpointId = "whe",
+    /// An event on its way to one of them.
+    DeliveryId = "whd",
     /// A charge to an order and what came of it.
     PaymentId = "pay",
 }

@@ -32,6 +32,7 @@ mod scram;
 pub mod tenants;
 pub mod turns;
 pub mod tx;
+pub mod webhooks;
 
 pub use error::{Outcome, StoreError};
 pub use keyring::Keyring;

@@ -368,6 +368,7 @@ async fn system(
         store: store.clone(),
         agent: Arc::new(agent),
         channels: Arc::new(Senders { base_url: whatsapp_url, http: HttpClient::with_defaults()? }),
+        webhooks: balcao_channels::webhooks::Sender { allow_private: true },
         breakers,
         lease: Duration::from_secs(10),
         idle: Duration::from_secs(5),

@@ -9,3 +9,4 @@ mod nodes;
 mod order;
 mod paying;
 mod scene;
+mod telling;

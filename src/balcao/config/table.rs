@@ -68,6 +68,11 @@ pub const SETTINGS: &[Setting] = &[
     plain("llm.context_tokens", Some("8000"), "tokens of history and sources given to the model"),
     plain("whatsapp.base_url", Some("https://graph.facebook.com"), "the Cloud API, or an emulator"),
     plain("whatsapp.api_version", Some("v26.0"), "version segment of its paths"),
+    plain(
+        "webhooks.allow_private",
+        Some("false"),
+        "let shops' webhooks go to private addresses and without TLS: development only",
+    ),
     plain("engine.node", None, "this process's name among several (default: generated)"),
     plain("engine.lease", Some("30s"), "how long a conversation stays this node's without renewal"),
     plain("engine.idle", Some("2m"), "how long an idle conversation keeps its actor"),

@@ -244,7 +244,7 @@ pub struct Money {
 /// Where a conversation's money came from: message, evidence, tool calls, order lines, payments, commissions, bookings.
 #[utoipa::path(
     get, path = "/v1/admin/conversations/{id}/money", tag = "sales",
-    params(("id" = String, Path, description = "`cnv_…`")),
+    params(("id" = String, Path, description = "`conv_…`")),
     responses((status = 200, body = Money)),
 )]
 pub async fn money(
