@@ -94,6 +94,8 @@ pub enum Command {
     /// Measure: the figures of the README come from here (a breaker's: cargo bench -p balcao-domain)
     #[command(subcommand)]
     Bench(Bench),
+    /// Play shops, customers and a bank under random trouble, and check after each seed that all still holds
+    Simulate(Simulate),
     /// What was set aside for a person to look at
     #[command(subcommand)]
     DeadLetters(DeadLetters),
@@ -143,6 +145,28 @@ pub struct EvalRetrieval {
     /// Only the queries of one half, split by a hash of their ids: dev (to tune on) or test (to report)
     #[arg(long, value_name = "HALF", value_parser = ["dev", "test"])]
     pub half: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A database of its own and two server processes on it, which are killed and started again meanwhile; the database\ncrashes too. A violation is shown with its seed.\n\n  balcao simulate --seeds 50\n  balcao simulate --seed 17"
+)]
+pub struct Simulate {
+    /// How many seeds
+    #[arg(long, default_value_t = 10)]
+    pub seeds: u64,
+    /// The first of them
+    #[arg(long, default_value_t = 1, value_name = "SEED")]
+    pub first: u64,
+    /// Only this one
+    #[arg(long, value_name = "SEED", conflicts_with_all = ["seeds", "first"])]
+    pub seed: Option<u64>,
+    /// Customers of each seed, all of them at once
+    #[arg(long, default_value_t = 8)]
+    pub customers: usize,
+    /// Kill nothing
+    #[arg(long)]
+    pub calm: bool,
 }
 
 #[derive(Debug, Args)]

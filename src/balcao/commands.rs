@@ -16,6 +16,7 @@ mod migrate;
 mod orders;
 mod payments;
 mod serve;
+mod simulate;
 mod tenant;
 mod webhooks;
 
@@ -46,6 +47,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Config(_) => config::show(&global),
         Command::Migrate { dry_run } => migrate::run(&global, dry_run).await,
         Command::Bench(command) => bench::run(&global, command).await,
+        Command::Simulate(args) => simulate::run(&global, args).await,
         Command::DeadLetters(command) => dead_letters::run(&global, command).await,
         Command::Eval(command) => eval::run(&global, command).await,
         Command::Customer(command) => customer::run(&global, command).await,

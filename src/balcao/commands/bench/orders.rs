@@ -162,25 +162,25 @@ fn by_hand(ground: &Ground, clients: u64, length: Duration) -> anyhow::Result<f6
     let script = format!(
         "\\set r random(1, 250000000000000)\n\\set v random(1, {VARIANTS})\n\
          begin;\n\
-         select pg_advisory_xact_lock(lock_key('{tenant}', 'variant:' || :v));\n\
+         select pg_advisory_xact_lock(lock_key('{tenant}', 'variant:' || :v::text));\n\
          select price_minor, on_hand - reserved from variant where tenant_id = '{tenant}'\n\
-           and variant_id = ('00000000-0000-7000-8000-' || lpad(to_hex(:v), 12, '0'))::uuid;\n\
+           and variant_id = ('00000000-0000-7000-8000-' || lpad(to_hex(:v::bigint), 12, '0'))::uuid;\n\
          insert into sales_order (tenant_id, order_id, code, intent, status, currency, items_minor, delivery_minor,\n\
            discount_minor, total_minor, delivery, expires_at)\n\
-         values ('{tenant}', ('00000000-0000-7000-8000-' || lpad(to_hex(:r), 12, '0'))::uuid, to_hex(:r), 'hand/' || to_hex(:r),\n\
+         values ('{tenant}', ('00000000-0000-7000-8000-' || lpad(to_hex(:r::bigint), 12, '0'))::uuid, to_hex(:r::bigint), 'hand/' || to_hex(:r::bigint),\n\
            'awaiting_payment', 'BRL', {PRICE}, 0, 0, {PRICE}, '{{}}', now() + interval '30 minutes');\n\
          insert into order_line (tenant_id, order_id, line_no, variant_id, title, quantity, unit_minor, total_minor)\n\
-         values ('{tenant}', ('00000000-0000-7000-8000-' || lpad(to_hex(:r), 12, '0'))::uuid, 1,\n\
-           ('00000000-0000-7000-8000-' || lpad(to_hex(:v), 12, '0'))::uuid, 'Caneca', 1, {PRICE}, {PRICE});\n\
+         values ('{tenant}', ('00000000-0000-7000-8000-' || lpad(to_hex(:r::bigint), 12, '0'))::uuid, 1,\n\
+           ('00000000-0000-7000-8000-' || lpad(to_hex(:v::bigint), 12, '0'))::uuid, 'Caneca', 1, {PRICE}, {PRICE});\n\
          update variant set reserved = reserved + 1, updated_at = now() where tenant_id = '{tenant}'\n\
-           and variant_id = ('00000000-0000-7000-8000-' || lpad(to_hex(:v), 12, '0'))::uuid;\n\
+           and variant_id = ('00000000-0000-7000-8000-' || lpad(to_hex(:v::bigint), 12, '0'))::uuid;\n\
          insert into stock_movement (tenant_id, movement_id, variant_id, order_id, kind, on_hand_change, reserved_change)\n\
-         values ('{tenant}', new_id(), ('00000000-0000-7000-8000-' || lpad(to_hex(:v), 12, '0'))::uuid,\n\
-           ('00000000-0000-7000-8000-' || lpad(to_hex(:r), 12, '0'))::uuid, 'reserve', 0, 1);\n\
+         values ('{tenant}', new_id(), ('00000000-0000-7000-8000-' || lpad(to_hex(:v::bigint), 12, '0'))::uuid,\n\
+           ('00000000-0000-7000-8000-' || lpad(to_hex(:r::bigint), 12, '0'))::uuid, 'reserve', 0, 1);\n\
          insert into event (tenant_id, event_id, kind, data) values ('{tenant}', new_id(), 'order.created', '{{}}');\n\
          insert into payment (tenant_id, payment_id, order_id, provider, method, reference, currency, expected_minor, terms,\n\
            instructions, state, expires_at)\n\
-         values ('{tenant}', new_id(), ('00000000-0000-7000-8000-' || lpad(to_hex(:r), 12, '0'))::uuid, 'pix', 'pix', to_hex(:r),\n\
+         values ('{tenant}', new_id(), ('00000000-0000-7000-8000-' || lpad(to_hex(:r::bigint), 12, '0'))::uuid, 'pix', 'pix', to_hex(:r::bigint),\n\
            'BRL', {PRICE}, '{{}}', '{{\"br_code\": \"000201\"}}', 'created', now() + interval '30 minutes');\n\
          commit;\n"
     );
