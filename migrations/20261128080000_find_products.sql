@@ -19,7 +19,8 @@ select wall_in('product_word'), let_owner_pass('product_word'), let_owner_pass('
 -- sounds the same, else the one whose letters are nearest.
 --
 -- SECURITY DEFINER, because row security keeps the planner from using trigrams and `@@` with an index. The tenant comes
--- from the transaction, never from an argument, and the function fails without one.
+-- from the transaction, never from an argument, and the function fails without one. Word by word, with each word's query
+-- in a variable: called within a query, product_query would be made anew for every product that is looked at.
 create function product_spelling(p_words text[], p_sounds text[])
 returns table (typed text, meant text)
 language plpgsql stable security definer
@@ -27,49 +28,65 @@ set search_path = public, pg_temp set enable_seqscan = off set pg_trgm.similarit
 #variable_conflict use_column
 declare
   v_tenant constant uuid := current_setting('app.tenant_id')::uuid;
+  v_query tsquery;
+  v_meant text;
 begin
-  return query
-    select a.word, m.word
-    from unnest(p_words, p_sounds) as a (word, sound)
-    cross join lateral (
-      select n.word
-      from (
-        (select w.word, 1.0::real as near from product_word w
-         where w.tenant_id = v_tenant and w.sound = a.sound order by w.word limit 3)
-        union all
-        (select w.word, similarity(w.word, a.word) from product_word w
-         where w.tenant_id = v_tenant and w.word % a.word order by 2 desc, 1 limit 3)
-      ) n
-      order by n.near desc, n.word
-      limit 1
-    ) m
-    where product_query(a.word) is not null
-      and not exists (select from product_word w where w.tenant_id = v_tenant and w.word = a.word)
-      and not exists (select from product p where p.tenant_id = v_tenant and p.words @@ product_query(a.word));
+  for i in 1 .. coalesce(cardinality(p_words), 0) loop
+    continue when exists (select from product_word w where w.tenant_id = v_tenant and w.word = p_words[i]);
+    v_query := product_query(p_words[i]);
+    continue when v_query is null
+      or exists (select from product p where p.tenant_id = v_tenant and p.words @@ v_query limit 1);
+    select w.word into v_meant from product_word w
+    where w.tenant_id = v_tenant and w.sound = p_sounds[i] order by w.word limit 1;
+    if not found then
+      select w.word into v_meant from product_word w
+      where w.tenant_id = v_tenant and w.word % p_words[i]
+      order by similarity(w.word, p_words[i]) desc, w.word limit 1;
+    end if;
+    if found then
+      typed := p_words[i];
+      meant := v_meant;
+      return next;
+    end if;
+  end loop;
 end
 $$;
 
 -- Products of the current tenant by the words of a question, best first: what can be had before what cannot.
 -- SECURITY DEFINER as above.
-create function search_products(p_question text, p_limit bigint)
+-- `p_named`: what the question names, without the words of asking. What has all of it is what was asked for; only where
+-- nothing has, or nothing of it can be had, any word of the question will do: of common words a large shop has tens of thousands of products, and
+-- ranking them all is for nobody.
+create function search_products(p_question text, p_named text, p_limit bigint)
 returns table (product_id uuid, can_be_had boolean, score real)
 language plpgsql stable security definer
 set search_path = public, pg_temp set enable_seqscan = off as $$
 #variable_conflict use_column
 declare
   v_tenant constant uuid := current_setting('app.tenant_id')::uuid;
-  v_query constant tsquery := product_query(p_question);
+  v_any constant tsquery := product_query(p_question);
+  v_all constant tsquery := plainto_tsquery(text_configuration('pt'), fold_text(p_named))
+                            || plainto_tsquery(text_configuration('en'), fold_text(p_named));
+  v_query tsquery := v_any;
 begin
-  if v_query is null then
+  if v_any is null then
     return;
+  end if;
+  if numnode(v_all) > 0
+     and exists (
+       select from (select p.product_id from product p
+                    where p.tenant_id = v_tenant and p.listed and p.words @@ v_all limit 200) named
+       join variant s on s.tenant_id = v_tenant and s.product_id = named.product_id
+       where s.sellable and s.price_minor is not null and (s.on_hand is null or s.on_hand > s.reserved)) then
+    v_query := v_all;
   end if;
   return query
     with ranked as (
-      select p.product_id, ts_rank(p.words, v_query, 1) as score
+      select p.product_id, ts_rank(p.words, v_any, 1) as score
       from product p
       where p.tenant_id = v_tenant and p.listed and p.words @@ v_query
       order by 2 desc, 1
-      -- A word that thousands have tells nothing: whether the best of them can be had is looked at, not all.
+      -- Whether the best of them can be had is looked at, not whether all can.
       limit greatest(p_limit * 10, 100)
     )
     select r.product_id,
@@ -82,5 +99,5 @@ begin
 end
 $$;
 
-revoke execute on function product_spelling(text[], text[]), search_products(text, bigint) from public;
-grant execute on function product_spelling(text[], text[]), search_products(text, bigint) to balcao_app;
+revoke execute on function product_spelling(text[], text[]), search_products(text, text, bigint) from public;
+grant execute on function product_spelling(text[], text[]), search_products(text, text, bigint) to balcao_app;

@@ -425,6 +425,12 @@ pub fn covers(message: &str, title: &str) -> bool {
     !words.is_empty() && words.iter().all(known)
 }
 
+/// What a message names: its words without those of asking and buying, folded.
+pub fn content(message: &str) -> String {
+    let words = text::words(message).into_iter().filter(|word| !is_filler(word) && !asks(word));
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// What a message names, as far as it is worth a guess: its longer words without those of asking and buying, each folded
 /// and as it sounds ([`text::sound`]).
 pub fn named(message: &str) -> Vec<(String, String)> {

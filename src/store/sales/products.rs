@@ -357,12 +357,13 @@ pub async fn search(tx: &mut TenantTx, question: &str, limit: i64) -> Result<Fou
         r#"select f.product_id as "product_id!", v.variant_id, p.title, v.title as variant, p.brand, v.sku,
                   v.price_minor, v.currency, v.sellable, v.on_hand - v.reserved as available, v.promise, v.available_on,
                   v.lead_days, p.url
-           from search_products($2, $3) f
+           from search_products($2, $3, $4) f
            join product p on p.tenant_id = $1 and p.product_id = f.product_id
            join variant v on v.tenant_id = $1 and v.product_id = f.product_id
            order by f.can_be_had desc, f.score desc, f.product_id, v.position, v.variant_id"#,
         tenant_id,
         &question,
+        sale::content(&question),
         limit,
     )
     .fetch_all(tx.conn())
