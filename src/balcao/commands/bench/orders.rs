@@ -2,8 +2,6 @@
 //! the same server in the same run.
 
 use std::{
-    fs,
-    process::Command,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -11,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use balcao_domain::{
     TenantCtx, VariantId, money::Money, order::Wanted, payment::CommissionTerms, tenant::Settings,
 };
@@ -26,7 +24,7 @@ use balcao_store::{
 use rand::Rng;
 use uuid::Uuid;
 
-use super::{Figure, figure, ground::Ground, load::percentile};
+use super::{Figure, figure, ground::Ground, load::percentile, pgbench};
 use crate::config::Config;
 
 /// Variants on the shelf; each order takes one of them.
@@ -185,31 +183,5 @@ fn by_hand(ground: &Ground, clients: u64, length: Duration) -> anyhow::Result<f6
          commit;\n"
     );
     let folder = ground.folder().join(format!("orders-{clients}"));
-    fs::create_dir_all(&folder)?;
-    let file = folder.join("order.sql");
-    fs::write(&file, script)?;
-    let output = Command::new(ground.config.assets_dir.canonicalize()?.join("postgres/bin/pgbench"))
-        .current_dir(&folder)
-        .args([
-            "-n",
-            "-M",
-            "prepared",
-            "-c",
-            &clients.to_string(),
-            "-j",
-            "2",
-            "-T",
-            &length.as_secs().to_string(),
-        ])
-        .arg("-f")
-        .arg(&file)
-        .arg(&ground.opened.admin_url)
-        .output()
-        .context("failed to run pgbench")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let rate = text.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
-    let Some(rate) = rate.filter(|_| output.status.success()) else {
-        bail!("pgbench failed: {}", String::from_utf8_lossy(&output.stderr));
-    };
-    Ok(rate)
+    pgbench::run(ground, &folder, &script, clients, length, false)
 }

@@ -1,6 +1,6 @@
 //! The yardstick: pgbench inserting the same row, one a commit, on the same server.
 
-use std::{fs, process::Command, time::Duration};
+use std::{fs, path::Path, process::Command, time::Duration};
 
 use anyhow::{Context, bail};
 
@@ -38,23 +38,27 @@ pub fn insert(ground: &Ground, clients: u64, length: Duration) -> anyhow::Result
         channel = ground.account.channel_id.as_uuid(),
     );
     let folder = ground.folder().join(format!("pgbench-{clients}"));
-    fs::create_dir_all(&folder)?;
-    let file = folder.join("insert.sql");
+    let rate = run(ground, &folder, &script, clients, length, true)?;
+    Ok(Inserted { rate, p50_ms: median_ms(&folder)? })
+}
+
+/// Runs a script as fast as so many clients go; transactions a second. `log`: each one's time is written beside it.
+pub fn run(
+    ground: &Ground,
+    folder: &Path,
+    script: &str,
+    clients: u64,
+    length: Duration,
+    log: bool,
+) -> anyhow::Result<f64> {
+    fs::create_dir_all(folder)?;
+    let file = folder.join("script.sql");
     fs::write(&file, script)?;
+    let (clients, seconds) = (clients.to_string(), length.as_secs().to_string());
     let output = Command::new(ground.config.assets_dir.canonicalize()?.join("postgres/bin/pgbench"))
-        .current_dir(&folder)
-        .args([
-            "-n",
-            "-M",
-            "prepared",
-            "-l",
-            "-c",
-            &clients.to_string(),
-            "-j",
-            "2",
-            "-T",
-            &length.as_secs().to_string(),
-        ])
+        .current_dir(folder)
+        .args(["-n", "-M", "prepared", "-c", &clients, "-j", "2", "-T", &seconds])
+        .args(log.then_some("-l"))
         .arg("-f")
         .arg(&file)
         .arg(&ground.opened.admin_url)
@@ -62,14 +66,14 @@ pub fn insert(ground: &Ground, clients: u64, length: Duration) -> anyhow::Result
         .context("failed to run pgbench")?;
     let text = String::from_utf8_lossy(&output.stdout);
     let rate = text.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
-    let Some(rate) = rate else {
-        bail!("pgbench failed: {}", String::from_utf8_lossy(&output.stderr));
-    };
-    Ok(Inserted { rate, p50_ms: median_ms(&folder)? })
+    match rate.filter(|_| output.status.success()) {
+        Some(rate) => Ok(rate),
+        None => bail!("pgbench failed: {}", String::from_utf8_lossy(&output.stderr)),
+    }
 }
 
 /// The median over the logs of all threads: the third number of each line is microseconds.
-fn median_ms(folder: &std::path::Path) -> anyhow::Result<f64> {
+fn median_ms(folder: &Path) -> anyhow::Result<f64> {
     let mut micros: Vec<u32> = Vec::new();
     for entry in fs::read_dir(folder)?.flatten() {
         if entry.file_name().to_string_lossy().starts_with("pgbench_log") {
