@@ -294,6 +294,11 @@ impl<'a> Desk<'a> {
         let about = if exactly { sale::covers } else { sale::names };
         let named = found.offers.into_iter().filter(|offer| about(&found.question, &offer.shown.title));
         let offers: Vec<OnOffer> = named.take(SHOWN).collect();
+        if offers.is_empty()
+            && let Some(title) = found.on_request.iter().find(|title| about(&found.question, title))
+        {
+            return Ok(Some(Said::new("sale.on_request", self.say.on_request(title), human(self.turn))));
+        }
         Ok((!offers.is_empty()).then(|| self.offer(offers)))
     }
 

@@ -50,6 +50,8 @@ pub struct Found {
     /// Best first; what cannot be had comes last. Of a product whose size or colour was named only those variants, as
     /// long as one of them can be had.
     pub offers: Vec<OnOffer>,
+    /// Titles of what has no price: the shop wants to be asked.
+    pub on_request: Vec<String>,
 }
 
 /// What is to be placed.

@@ -197,7 +197,14 @@ impl Sales for Till {
         let found = products::search(&mut tx, question, limit).await.map_err(words)?;
         tx.commit().await.map_err(words)?;
         let offers = as_named(&found.question, found.offers);
-        Ok(Found { question: found.question, offers: offers.into_iter().filter_map(on_offer).collect() })
+        let mut on_request: Vec<String> = offers
+            .iter()
+            .filter(|offer| offer.price_minor.is_none())
+            .map(|offer| offer.title.clone())
+            .collect();
+        on_request.dedup();
+        let offers = offers.into_iter().filter_map(on_offer).collect();
+        Ok(Found { question: found.question, offers, on_request })
     }
 
     async fn now(&self, ctx: &TenantCtx, variants: &[VariantId]) -> Result<Vec<OnOffer>, String> {

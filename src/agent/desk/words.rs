@@ -78,6 +78,20 @@ impl Words {
         }
     }
 
+    /// Something whose price the shop wants to be asked for.
+    pub fn on_request(self, title: &str) -> String {
+        match self.0 {
+            Language::Portuguese => {
+                format!(
+                    "**{title}** é sob consulta: o preço depende do pedido. Quer falar com uma pessoa da loja?"
+                )
+            }
+            Language::English => {
+                format!("**{title}** is priced on request. Would you like to speak to a person of the shop?")
+            }
+        }
+    }
+
     /// When something is sent that is not there: part of its price, so that nobody buys without knowing.
     fn later(self, later: Later) -> String {
         let how = if later.preorder {

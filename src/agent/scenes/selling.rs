@@ -45,7 +45,8 @@ impl Sales for Shelf {
     async fn find(&self, _: &TenantCtx, question: &str, limit: usize) -> Result<Found, String> {
         let named = |offer: &&OnOffer| balcao_domain::sale::names(question, &offer.shown.title);
         let offers = self.0.iter().filter(named).take(limit).cloned().collect();
-        Ok(Found { question: question.to_owned(), offers })
+        let on_request = vec!["Jaqueta sob medida".to_owned()];
+        Ok(Found { question: question.to_owned(), offers, on_request })
     }
 
     async fn now(&self, _: &TenantCtx, variants: &[VariantId]) -> Result<Vec<OnOffer>, String> {
@@ -160,6 +161,15 @@ async fn who_names_what_is_sold_is_shown_it_without_asking_a_model() {
     let outcome = counter.hears("quanto custa o cinto de couro?").await;
     assert_eq!(outcome.path, Path::Rules);
     assert!(words(&outcome).contains("R$ 119,00"), "{}", words(&outcome));
+    assert!(model.requests().is_empty());
+}
+
+#[tokio::test]
+async fn what_has_no_price_is_said_to_be_on_request_and_a_person_is_offered() {
+    let (counter, model) = selling([says("Não sei.", &[])]);
+    let outcome = counter.hears("quanto custa a jaqueta?").await;
+    assert!(words(&outcome).contains("sob consulta"), "{}", words(&outcome));
+    assert!(!buttons(&outcome).is_empty());
     assert!(model.requests().is_empty());
 }
 
