@@ -99,7 +99,7 @@ def documents(tenant):
 
 
 def shops():
-    return {path.name: documents(path.name) for path in sorted(CORPORA.iterdir()) if path.is_dir()}
+    return {path.name: documents(path.name) for path in sorted(CORPORA.iterdir()) if (path / "shop.toml").is_file()}
 
 
 def rows(path, faults):
