@@ -1,0 +1,169 @@
+//! What one types to sell: catalogues, orders, payments, books, and who is told of them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Subcommand)]
+pub enum Catalog {
+    /// Read products from a marketplace's answers, a feed or a spreadsheet
+    Import(CatalogImport),
+    /// Every source, and which files it is read from
+    Sources,
+    /// What a customer would find
+    Search {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        /// As a customer would write them
+        #[arg(required = true)]
+        words: Vec<String>,
+        /// Products to list
+        #[arg(long, default_value_t = 10)]
+        limit: i64,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The same files again change nothing. A product that cannot be read is listed with its reason, and the rest goes on.\n\n  balcao catalog import --from planilha produtos.csv --tenant loja-aurora --complete\n  balcao catalog import --from google https://loja.example/feed.xml --tenant loja-aurora\n  balcao catalog import --from woocommerce products.json variations-*.json settings.json --tenant loja-aurora\n  balcao catalog sources"
+)]
+pub struct CatalogImport {
+    /// Files, or addresses of files
+    #[arg(required = true, value_name = "FILE|URL")]
+    pub files: Vec<String>,
+    /// Who describes the products (see `balcao catalog sources`)
+    #[arg(long, value_name = "SOURCE")]
+    pub from: String,
+    /// The shop
+    #[arg(long, short, value_name = "SLUG")]
+    pub tenant: String,
+    /// What prices without a currency are in
+    #[arg(long, value_name = "CODE", default_value = "BRL")]
+    pub currency: String,
+    /// The files are all this source has: what it had before and they do not name leaves the shelf
+    #[arg(long)]
+    pub complete: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Orders {
+    /// The last orders, newest first
+    List {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        /// Only these: awaiting_payment, paid, shipped, delivered, canceled, expired or refunded
+        #[arg(long, value_name = "STATUS")]
+        status: Option<String>,
+        #[arg(long, default_value_t = 50)]
+        limit: i64,
+    },
+    /// One order with its lines and charges
+    Show {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        /// Its code (K7Q2-M9XD) or ord_…
+        order: String,
+    },
+    /// The money of an order is in your account: book it, and tell the customer
+    #[command(
+        after_help = "For a PIX that no provider reports, because it was paid to the shop's own key.\n\n  balcao orders paid K7Q2-M9XD --tenant loja-aurora --end-to-end-id E00416968202611281200abcdefghijk"
+    )]
+    Paid {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        /// Its code (K7Q2-M9XD) or ord_…
+        order: String,
+        /// How much came in, in minor units [default: what the order comes to]
+        #[arg(long, value_name = "CENTS")]
+        minor: Option<i64>,
+        /// The bank's id of the transfer, from the statement: the same transfer is never booked twice
+        #[arg(long, value_name = "E…")]
+        end_to_end_id: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Payments {
+    /// Let a provider report payments; prints the address to give it
+    #[command(
+        after_help = "The file holds the provider's webhook secret, or JSON with `keys`, `public_keys_pem`, `require_client_certificate` and `tolerance_seconds`.\n\n  balcao payments connect asaas --tenant loja-aurora --secret-file asaas-token.txt"
+    )]
+    Connect {
+        /// asaas, efi-bcb-pix, mercadopago, nuvemshop, pagarme, pagbank, shopify, standard-webhooks, stripe, woocommerce, woovi
+        provider: String,
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        /// File with what the provider signs with
+        #[arg(long, value_name = "FILE")]
+        secret_file: PathBuf,
+    },
+    /// The providers of a shop, with their addresses
+    List {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+    },
+    /// What providers reported last, and what became of it
+    Reports {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        #[arg(long, default_value_t = 50)]
+        limit: i64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Webhooks {
+    /// Tell an address from now on; its secret is shown once
+    #[command(
+        after_help = "Every call is signed (headers webhook-id, webhook-timestamp, webhook-signature; see standardwebhooks.com).\nWhat is not answered with 2xx is sent again for three days, then set aside (balcao dead-letters).\n\n  balcao webhooks add https://erp.minha-loja.example/balcao --tenant minha-loja --kind order.created --kind payment.moved"
+    )]
+    Add {
+        /// https://…
+        url: String,
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        /// Only these kinds of events, for example order.created, payment.moved, conversation.handed_off [default: all]
+        #[arg(long = "kind", value_name = "KIND")]
+        kinds: Vec<String>,
+    },
+    /// The addresses that are told
+    List {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+    },
+    /// Sign with a new secret, shown once; for a day the one before signs beside it
+    Rotate {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        /// whe_…
+        id: String,
+    },
+    /// Tell it no more
+    Remove {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        /// whe_…
+        id: String,
+    },
+    /// The last attempts, newest first
+    Attempts {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        #[arg(long, default_value_t = 50)]
+        limit: i64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Ledger {
+    /// Check all of a shop's books; ends with an error at the first row that does not add up
+    Verify {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+    },
+    /// Every account with what is on it
+    Balances {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+    },
+}
