@@ -37,6 +37,8 @@ const SWEEP_LIMIT: i64 = 512;
 const EXPIRE_LIMIT: i32 = 200;
 /// A chore that takes longer has failed.
 const LIMIT: Duration = Duration::from_secs(10);
+/// The same of one that calls payment providers: what was claimed and not done is claimed again.
+const PROVIDERS_LIMIT: Duration = Duration::from_secs(5 * 60);
 /// How long one sweep of retention may go on; it stops after this, and goes on where it was at the next one.
 const FORGET_FOR: Duration = Duration::from_secs(60);
 /// A sweep stops by itself between two shops; only a statement that hangs takes longer.
@@ -58,18 +60,30 @@ pub(crate) enum Chore {
     ExpireOrders,
     /// What payment providers have reported.
     ApplyPayments,
+    /// Charges that providers are to make.
+    IssueCharges,
+    /// Charges that should have moved by now.
+    CheckCharges,
+    /// Money that is to go back.
+    SendRefunds,
+    /// Providers' books, beside ours.
+    Reconcile,
     /// Events that the shops' own systems are to be told of.
     TellEvents,
     /// What the shops need not keep any longer.
     Forget,
 }
 
-const CHORES: [Chore; 7] = [
+const CHORES: [Chore; 11] = [
     Chore::SweepInbox,
     Chore::SweepOutbox,
     Chore::RenewLeases,
     Chore::ExpireOrders,
     Chore::ApplyPayments,
+    Chore::IssueCharges,
+    Chore::CheckCharges,
+    Chore::SendRefunds,
+    Chore::Reconcile,
     Chore::TellEvents,
     Chore::Forget,
 ];
@@ -162,6 +176,12 @@ impl State {
             }
             Chore::RenewLeases => self.shared.lease / 4,
             Chore::ExpireOrders if soon => self.shared.sweep / 5,
+            Chore::IssueCharges | Chore::SendRefunds | Chore::CheckCharges | Chore::Reconcile if soon => {
+                self.shared.sweep / 5
+            }
+            Chore::IssueCharges | Chore::SendRefunds => self.shared.sweep,
+            // These are minutes apart.
+            Chore::CheckCharges | Chore::Reconcile => self.shared.sweep * 2,
             // Holds are counted in minutes.
             Chore::ExpireOrders => self.shared.sweep * 4,
             Chore::Forget if soon => self.shared.forget / 20,
@@ -179,11 +199,19 @@ async fn run(shared: &Shared, chore: Chore) -> bool {
             Chore::RenewLeases => renew_leases(shared).await,
             Chore::ExpireOrders => expire_orders(shared).await,
             Chore::ApplyPayments => payments::apply_due(shared).await,
+            Chore::IssueCharges => issue_charges(shared).await,
+            Chore::CheckCharges => heard(shared, shared.cashier.check_due().await?).await,
+            Chore::SendRefunds => heard(shared, shared.cashier.refund_due().await?).await,
+            Chore::Reconcile => heard(shared, shared.cashier.reconcile_due().await?).await,
             Chore::TellEvents => webhooks::send_due(shared).await,
             Chore::Forget => forget(shared).await,
         }
     };
-    let limit = if chore == Chore::Forget { FORGET_LIMIT } else { LIMIT };
+    let limit = match chore {
+        Chore::Forget => FORGET_LIMIT,
+        Chore::IssueCharges | Chore::CheckCharges | Chore::SendRefunds | Chore::Reconcile => PROVIDERS_LIMIT,
+        _ => LIMIT,
+    };
     match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
         Ok(Ok(Ok(soon))) => soon,
         Ok(Ok(Err(error))) => {
@@ -241,6 +269,23 @@ async fn expire_orders(shared: &Shared) -> Result<bool, StoreError> {
         if gone {
             metrics::counter!("balcao_orders_expired_total").increment(1);
         }
+    }
+    Ok(soon)
+}
+
+/// Has providers make charges, and rings for the customers who were told of their codes.
+async fn issue_charges(shared: &Shared) -> Result<bool, StoreError> {
+    let (rings, soon) = shared.cashier.issue_due().await?;
+    for (tenant_id, channel_id) in rings {
+        shared.outbox.cast(outbox::Msg::Rang { tenant_id, channel_id });
+    }
+    Ok(soon)
+}
+
+/// What a provider has just told is applied at once.
+async fn heard(shared: &Shared, (news, soon): (bool, bool)) -> Result<bool, StoreError> {
+    if news {
+        payments::apply_due(shared).await?;
     }
     Ok(soon)
 }

@@ -5,9 +5,11 @@
 //!
 //! Reading order: [`system`] draws the tree; `inbox_writer`, `tenants`, `tenant`, `conversation` follow a message in,
 //! `look`, `request` and `turn` are the work of one turn, `outbox`, `sender` and `delivery` follow the reply out;
-//! `clockwork` finds what was missed, `supervise` brings back what fell.
+//! `clockwork` finds what was missed, [`cashier`] and `payments` speak with and
+//! hear from payment providers, `supervise` brings back what fell.
 
 pub mod breakers;
+pub mod cashier;
 mod children;
 mod clockwork;
 mod conversation;
@@ -30,4 +32,5 @@ mod turn;
 mod watchers;
 mod webhooks;
 
+pub use cashier::Cashier;
 pub use system::{AcceptError, ChannelFactory, System, SystemConfig, TurnEvent};

@@ -6,13 +6,19 @@
 
 use std::time::Duration;
 
-use balcao_agent::desk;
-use balcao_domain::{PaymentEventId, PaymentId, TenantCtx, TenantId, payment::State};
-use balcao_payments::webhook::{Event, Kind, Truth};
+use balcao_agent::desk::paid::{self, Notice};
+use balcao_domain::{
+    ChannelId, PaymentEventId, PaymentId, TenantCtx, TenantId,
+    money::{Currency, Money},
+    payment::State,
+};
+use balcao_payments::webhook::{self, Event, Kind, Truth};
 use balcao_store::{
     StoreError, TenantTx,
     sales::{
+        orders,
         payments::{self, Applied, Charge},
+        refunds::{self, RefundError},
         reports::{self, Waiting},
     },
 };
@@ -36,6 +42,8 @@ enum Verdict {
     Later(String),
     /// Never by itself.
     Person(String),
+    /// The provider must be asked.
+    Ask(Box<Event>),
 }
 
 /// Applies what waits; whether there may be more.
@@ -57,24 +65,33 @@ pub(crate) async fn apply_due(shared: &Shared) -> Result<bool, StoreError> {
 
 /// One report, in one transaction.
 async fn apply(shared: &Shared, tenant_id: TenantId, id: PaymentEventId) -> Result<(), StoreError> {
-    let mut tx = shared.store.tenant_tx(&TenantCtx::system(tenant_id)).await?;
+    let ctx = TenantCtx::system(tenant_id);
+    let mut tx = shared.store.tenant_tx(&ctx).await?;
     let Some(waiting) = reports::take(&mut tx, id).await? else { return Ok(()) };
-    let verdict = judge(&mut tx, &waiting).await?;
+    let mut verdict = judge(&mut tx, &waiting).await?;
+    if let Verdict::Ask(event) = verdict {
+        // Nothing is locked while the provider is asked; should two ask, the answers are the same rows.
+        tx.commit().await?;
+        verdict = ask(shared, tenant_id, &waiting, &event).await;
+        tx = shared.store.tenant_tx(&ctx).await?;
+        if reports::take(&mut tx, id).await?.is_none() {
+            return Ok(());
+        }
+    }
     let mut ring = None;
     match verdict {
         Verdict::Applied(moved) => {
             reports::done(&mut tx, id, true, if moved.is_some() { "applied" } else { "known before" })
                 .await?;
-            if let Some((before, State::Paid)) = &moved
-                && before.state != State::Paid
-            {
-                ring = desk::paid::tell(&mut tx, before).await?;
+            if let Some((before, state)) = moved {
+                ring = tell(&mut tx, &before, state).await?;
             }
         }
         Verdict::Ignored(why) => reports::done(&mut tx, id, false, why).await?,
         Verdict::Later(why) if waiting.attempts + 1 >= TRIES => reports::set_aside(&mut tx, id, &why).await?,
         Verdict::Later(why) => reports::later(&mut tx, id, &why, pause(shared, waiting.attempts)).await?,
         Verdict::Person(why) => reports::set_aside(&mut tx, id, &why).await?,
+        Verdict::Ask(_) => {}
     }
     tx.commit().await?;
     metrics::counter!("balcao_payment_reports_total", "provider" => waiting.provider).increment(1);
@@ -82,6 +99,58 @@ async fn apply(shared: &Shared, tenant_id: TenantId, id: PaymentEventId) -> Resu
         shared.outbox.cast(outbox::Msg::Rang { tenant_id, channel_id });
     }
     Ok(())
+}
+
+/// What the provider says about what it only hinted at: stored beside the hint, and applied after it.
+async fn ask(shared: &Shared, tenant_id: TenantId, waiting: &Waiting, event: &Event) -> Verdict {
+    let provider = &waiting.provider;
+    match shared.cashier.truth(tenant_id, waiting.account_id, &event.reference).await {
+        Ok(Some(true)) => Verdict::Ignored("asked the provider, which told more"),
+        Ok(Some(false)) => Verdict::Ignored("asked the provider: nothing new"),
+        Ok(None) => Verdict::Later(format!(
+            "the report says no more than that something changed: look at {provider}, or say how to call it"
+        )),
+        Err(why) => Verdict::Later(why),
+    }
+}
+
+/// Tells the customer what has moved, and starts what follows from it.
+async fn tell(tx: &mut TenantTx, before: &Charge, state: State) -> Result<Option<ChannelId>, StoreError> {
+    let after = payments::get(tx, before.payment_id).await?;
+    let currency: Currency = after.currency()?;
+    let money = |minor| Money::new(minor, currency);
+    if after.refunded_minor > before.refunded_minor {
+        refunds::settle(tx, before.payment_id).await?;
+        let back = Notice::Refunded(money(after.refunded_minor - before.refunded_minor));
+        return paid::tell(tx, before, back).await;
+    }
+    if state == before.state || after.captured_minor <= before.captured_minor {
+        return Ok(None);
+    }
+    match state {
+        State::Paid => {
+            let order = orders::get(tx, before.order_id).await?;
+            if order.goods_are_gone() {
+                match refunds::request(tx, before.payment_id, None, "paid late, and its goods were gone")
+                    .await
+                {
+                    Ok(Some(_)) => return paid::tell(tx, before, Notice::TooLate).await,
+                    // A person gives it back.
+                    Ok(None) | Err(RefundError::NoProvider | RefundError::TooMuch { .. }) => {}
+                    Err(RefundError::Store(error)) => return Err(error),
+                }
+            }
+            paid::tell(tx, before, Notice::Paid).await
+        }
+        State::PartiallyPaid => {
+            let missing = after.expected_minor - after.captured_minor;
+            let notice = Notice::Missing { arrived: money(after.captured_minor), missing: money(missing) };
+            orders::needs_attention(tx, before.order_id, "paid in part: ask for the rest or give it back")
+                .await?;
+            paid::tell(tx, before, notice).await
+        }
+        _ => Ok(None),
+    }
 }
 
 /// The database refused: a movement that is booked to another charge never fits, anything else may pass.
@@ -113,10 +182,7 @@ async fn judge(tx: &mut TenantTx, waiting: &Waiting) -> Result<Verdict, StoreErr
         Err(error) => return Ok(Verdict::Person(format!("the report cannot be read: {error}"))),
     };
     if event.truth == Truth::Fetch || event.kind == Kind::Changed {
-        let provider = &waiting.provider;
-        return Ok(Verdict::Later(format!(
-            "the report says no more than that something changed: look at {provider}"
-        )));
+        return Ok(Verdict::Ask(Box::new(event)));
     }
     if matches!(event.kind, Kind::Test | Kind::Other) {
         return Ok(Verdict::Ignored("nothing we act upon"));
@@ -126,12 +192,13 @@ async fn judge(tx: &mut TenantTx, waiting: &Waiting) -> Result<Verdict, StoreErr
     let Some(id) = payments::reported(tx, &waiting.provider, &names, order).await? else {
         return Ok(Verdict::Later(format!("no charge goes by {}", names.join(" or "))));
     };
-    charge(tx, id, &event, &waiting.event).await
+    charge(tx, id, &waiting.provider, &event, &waiting.event).await
 }
 
 async fn charge(
     tx: &mut TenantTx,
     id: PaymentId,
+    provider: &str,
     event: &Event,
     evidence: &serde_json::Value,
 ) -> Result<Verdict, StoreError> {
@@ -142,6 +209,20 @@ async fn charge(
         return Ok(Verdict::Person(format!("{amount} came for a charge in {}", charge.currency)));
     }
     let Some(fact) = event.fact(charge.refunded_minor) else { return Ok(Verdict::Ignored("nothing new")) };
+    if event.kind == Kind::Paid && charge.captured_minor > 0 && webhook::pays_once(provider) {
+        // The same money under another name: some answers name the bank's id of it, and some do not.
+        let same = event.amount.is_some_and(|amount| amount.minor() == charge.captured_minor);
+        return Ok(match (same, payments::has_fact(tx, id, &fact.key).await?) {
+            (true, _) => Verdict::Applied(None),
+            (false, true) => {
+                Verdict::Person("the same movement was reported with another amount before".into())
+            }
+            (false, false) => Verdict::Person("the charge is paid already, with another amount".into()),
+        });
+    }
+    if event.kind == Kind::RefundFailed {
+        refunds::refused(tx, id, &fact.key).await?;
+    }
     Ok(match payments::apply(tx, id, &fact, evidence).await? {
         Applied::Now(state) => Verdict::Applied(Some((Box::new(charge), state))),
         Applied::Known => Verdict::Applied(None),

@@ -12,7 +12,10 @@ use balcao_agent::Agent;
 use balcao_channels::webhooks::Sender;
 use balcao_store::Store;
 
-use crate::{directory::Directory, handles::Seat, leases::Leases, outbox, tenants, watchers::Watchers};
+use crate::{
+    cashier::Cashier, directory::Directory, handles::Seat, leases::Leases, outbox, tenants,
+    watchers::Watchers,
+};
 
 /// One per tree.
 pub(crate) struct Shared {
@@ -20,6 +23,7 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) agent: Arc<dyn Agent>,
     pub(crate) webhooks: Sender,
+    pub(crate) cashier: Cashier,
     pub(crate) directory: Directory,
     pub(crate) watchers: Watchers,
     pub(crate) leases: Leases,

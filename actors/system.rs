@@ -24,6 +24,7 @@ use tokio::{sync::broadcast, time::Instant};
 
 use crate::{
     breakers::Breakers,
+    cashier::Cashier,
     clockwork::{self, Clockwork},
     directory::Directory,
     handles::Seat,
@@ -55,6 +56,8 @@ pub struct SystemConfig {
     pub channels: Arc<dyn ChannelFactory>,
     /// Who tells the shops' own systems what happens.
     pub webhooks: balcao_channels::webhooks::Sender,
+    /// Who runs the shops' errands at their payment providers.
+    pub cashier: Cashier,
     /// All breakers of the process.
     pub breakers: Breakers,
     /// How long a claimed conversation stays ours without renewal.
@@ -234,13 +237,14 @@ async fn gone<M: ractor::Message>(seat: &Seat<M>, until: Instant) {
 }
 
 fn share(config: SystemConfig) -> Shared {
-    let SystemConfig { node, store, agent, channels, webhooks, breakers, .. } = config;
+    let SystemConfig { node, store, agent, channels, webhooks, cashier, breakers, .. } = config;
     Shared {
         node,
         directory: Directory::new(store.clone(), channels, breakers),
         store,
         agent,
         webhooks,
+        cashier,
         watchers: Watchers::default(),
         leases: Leases::default(),
         tenants: Seat::empty(),

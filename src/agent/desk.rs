@@ -421,12 +421,6 @@ impl<'a> Desk<'a> {
     }
 }
 
-/// What the customer is told when their money has arrived. `attention`: a person must look at the order first, for
-/// example because its time was over and its goods are gone.
-pub fn paid_notice(code: &str, total: Money, attention: bool, language: balcao_domain::Language) -> Reply {
-    Reply::text(Words(language).paid(code, total, attention))
-}
-
 /// One, two, three.
 fn quantities(most: i64) -> Vec<ReplyOption> {
     let option =

@@ -10,7 +10,7 @@ mod parts;
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
-use balcao_actors::{System, SystemConfig, breakers::Breakers};
+use balcao_actors::{Cashier, System, SystemConfig, breakers::Breakers};
 use balcao_agent::{Agent, Engine, EngineConfig, Limits, PriceTable, RulePacks, Till, prompts::Prompts};
 use balcao_domain::tenant::Tenant;
 use balcao_llm::{E5, Embedder, LanguageModel};
@@ -188,6 +188,7 @@ pub async fn start(config: &Config, store: &Store, extras: Extras) -> anyhow::Re
         Some(model) => Some(breakers.guard_model(balcao_server::telemetry::traced(model)).await),
         None => None,
     };
+    let cashier = Cashier::new(store.clone(), breakers.clone());
     let agent = match extras.agent {
         Some(agent) => agent,
         None => Arc::new(Engine::new(EngineConfig {
@@ -199,7 +200,7 @@ pub async fn start(config: &Config, store: &Store, extras: Extras) -> anyhow::Re
             prompts: Arc::new(
                 Prompts::load(config.prompts_dir.as_deref()).context("a prompt cannot be used")?,
             ),
-            sales: Some(Arc::new(Till::new(store.clone()))),
+            sales: Some(Arc::new(Till::new(store.clone()).with_charges(Arc::new(cashier.clone())))),
             limits: Limits { first_token: config.llm.first_token_timeout, ..Limits::default() },
             prices: PriceTable::default(),
         })) as Arc<dyn Agent>,
@@ -222,6 +223,7 @@ pub async fn start(config: &Config, store: &Store, extras: Extras) -> anyhow::Re
         agent,
         channels: Arc::new(Accounts::new(config)?),
         webhooks: balcao_channels::webhooks::Sender { allow_private: config.webhooks_allow_private },
+        cashier,
         breakers,
         lease: config.engine.lease,
         idle: config.engine.idle,

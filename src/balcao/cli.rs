@@ -82,7 +82,7 @@ pub enum Command {
     /// Issue, list and revoke API keys
     #[command(subcommand)]
     Key(Key),
-    /// Run stand-ins of the WhatsApp Cloud API and of an OpenAI-compatible endpoint, for local development
+    /// Run stand-ins of the WhatsApp Cloud API, of payment providers and of an OpenAI-compatible endpoint
     Emulator(Emulator),
     /// Check assets, database, migrations, models and credentials, and say what to do
     Doctor,
@@ -320,6 +320,9 @@ pub struct Emulator {
     /// Address of the WhatsApp Cloud API stand-in
     #[arg(long, default_value = "127.0.0.1:8081", value_name = "ADDR")]
     pub listen: SocketAddr,
+    /// Also run stand-ins of payment providers at this address
+    #[arg(long, value_name = "ADDR")]
+    pub payments: Option<SocketAddr>,
     /// Also run an OpenAI-compatible stand-in at this address
     #[arg(long, value_name = "ADDR")]
     pub openai: Option<SocketAddr>,

@@ -103,6 +103,10 @@ typed_ids! {
     DeliveryId = "whd",
     /// A charge to an order and what came of it.
     PaymentId = "pay",
+    /// Money that goes back.
+    RefundId = "rfd",
+    /// A comparison of a provider's books with ours.
+    ReconciliationId = "rcn",
 }
 
 #[cfg(test)]

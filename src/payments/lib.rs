@@ -4,8 +4,9 @@
 //! `balcao_domain::payment`; this crate speaks the providers' languages.
 //!
 //! Reading order: [`brcode`] (PIX "copia e cola", built and read), [`qr`] (as a picture), [`webhook`] (what
-//! providers and shops report).
+//! providers and shops report), [`provider`] (what is asked of providers).
 
 pub mod brcode;
+pub mod provider;
 pub mod qr;
 pub mod webhook;

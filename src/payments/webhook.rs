@@ -7,19 +7,19 @@
 //!
 //! Nothing here knows the clock, the database or the network: time is a parameter, and what must be fetched is said so.
 
-mod asaas;
-mod efi_bcb_pix;
+pub(crate) mod asaas;
+pub(crate) mod efi_bcb_pix;
 pub mod event;
 mod mercadopago;
 mod nuvemshop;
-mod pagarme;
-mod pagbank;
-mod read;
+pub(crate) mod pagarme;
+pub(crate) mod pagbank;
+pub(crate) mod read;
 mod request;
 mod secrets;
 mod shopify;
 mod signature;
-mod standard_webhooks;
+pub(crate) mod standard_webhooks;
 mod stripe;
 mod woocommerce;
 mod woovi;
@@ -179,6 +179,13 @@ pub const PROVIDERS: [&dyn WebhookProvider; 11] = [
     &woocommerce::WooCommerce,
     &woovi::Woovi,
 ];
+
+/// Whether one charge of this sender is paid once, so that two receipts of it under different keys are one: some name the
+/// bank's id of the money in one place and not in the other. API Pix and Woovi always name it, and a shop system's order
+/// may be paid in parts.
+pub fn pays_once(name: &str) -> bool {
+    ["asaas", "mercadopago", "pagarme", "pagbank", "stripe"].contains(&name)
+}
 
 /// The sender of that name.
 pub fn provider(name: &str) -> Option<&'static dyn WebhookProvider> {

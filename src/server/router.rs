@@ -36,7 +36,7 @@ use crate::{
     page,
     routes::{
         breakers, conversations, customers, dead_letters, demo, documents, events, health, keys, messages,
-        openai, payments, sales, search, turns, webhook,
+        money, openai, payments, sales, search, turns, webhook,
     },
     telemetry,
 };
@@ -95,6 +95,12 @@ fn api(settings: &ServerSettings) -> OpenApiRouter<App> {
         .routes(routes!(sales::cancel))
         .routes(routes!(sales::ledger))
         .routes(routes!(sales::money))
+        .routes(routes!(money::cart))
+        .routes(routes!(money::charges))
+        .routes(routes!(money::charge))
+        .routes(routes!(money::give_back))
+        .routes(routes!(money::commissions))
+        .routes(routes!(money::compared))
         .routes(routes!(keys::list, keys::issue))
         .routes(routes!(keys::revoke))
         .routes(routes!(openai::models::list))

@@ -10,6 +10,7 @@ pub mod events;
 pub mod health;
 pub mod keys;
 pub mod messages;
+pub mod money;
 pub mod openai;
 pub mod payments;
 pub mod sales;

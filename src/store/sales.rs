@@ -1,11 +1,15 @@
 //! What a shop sells, what was ordered, and the money of it. The schema's own reasons stand in its migration.
 //!
-//! Reading order: [`products`], [`orders`], [`payments`], [`reports`] (what providers say of them), then
-//! [`books`], which checks what the others wrote.
+//! Reading order: [`products`], [`orders`], [`payments`], [`charges`] and [`refunds`] (what providers are asked to do),
+//! [`reports`] (what they say), [`reconciliations`] (whether that was all), then [`books`], which checks what the others
+//! wrote.
 
 pub mod books;
+pub mod charges;
 pub mod orders;
 pub mod payments;
 pub mod products;
+pub mod reconciliations;
+pub mod refunds;
 pub mod reports;
 pub mod trail;

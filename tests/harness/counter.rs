@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use balcao_actors::{ChannelFactory, System, SystemConfig, breakers::Breakers};
+use balcao_actors::{Cashier, ChannelFactory, System, SystemConfig, breakers::Breakers};
 use balcao_agent::{Engine, EngineConfig, Limits, PriceTable, Prompts, RulePacks, Till};
 use balcao_channels::{
     Channel,
@@ -354,12 +354,13 @@ async fn system(
             Some(breakers.guard_model_with(telemetry::traced(model), config).await)
         }
     };
+    let cashier = Cashier::new(store.clone(), breakers.clone());
     let agent = Engine::new(EngineConfig {
         model,
         searcher: searcher.clone(),
         rules: Arc::new(RulePacks::load(None)?),
         prompts: Arc::new(Prompts::load(None)?),
-        sales: Some(Arc::new(Till::new(store.clone()))),
+        sales: Some(Arc::new(Till::new(store.clone()).with_charges(Arc::new(cashier.clone())))),
         limits: Limits::default(),
         prices: PriceTable::default(),
     });
@@ -369,6 +370,7 @@ async fn system(
         agent: Arc::new(agent),
         channels: Arc::new(Senders { base_url: whatsapp_url, http: HttpClient::with_defaults()? }),
         webhooks: balcao_channels::webhooks::Sender { allow_private: true },
+        cashier,
         breakers,
         lease: Duration::from_secs(10),
         idle: Duration::from_secs(5),

@@ -3,6 +3,7 @@
 mod answers;
 mod bursts;
 pub mod buying;
+mod charging;
 mod fixtures;
 mod model_away;
 mod nodes;

@@ -15,7 +15,7 @@ use balcao_domain::{
 
 use super::{
     Desk, Said, Trouble, human,
-    port::{Confirmed, Known, ToPlace},
+    port::{Confirmed, HowPaid, Known, ToPlace},
     words::Changed,
 };
 
@@ -164,10 +164,10 @@ impl<'a> Desk<'a> {
             return Said::new("sale.orders", self.say.orders(std::slice::from_ref(&order)), Vec::new());
         }
         let mut said = Said::new("sale.placed", self.say.placed(&order), Vec::new());
-        if order.br_code.is_none() {
+        if order.how_paid == HowPaid::Arranged {
             said.action = Action::HandOff { reason: format!("order {}: arrange the payment", order.code) };
         }
-        said.reply.copyable = order.br_code;
+        said.reply.copyable = order.br_code().map(str::to_owned);
         said
     }
 
@@ -180,7 +180,7 @@ impl<'a> Desk<'a> {
             text = format!("{text}\n\n{}", self.say.not_yet());
         }
         let mut said = Said::new("sale.orders", text, Vec::new());
-        said.reply.copyable.clone_from(&newest.br_code);
+        said.reply.copyable = newest.br_code().map(str::to_owned);
         if !paid {
             said.reply.options = human(self.turn);
         }

@@ -1,7 +1,9 @@
-//! The customer hears that their money has arrived.
+//! The customer hears of their money: that it arrived, that some is missing, that it goes back, what to pay with.
 
 use balcao_channels::{Outgoing, api, whatsapp};
-use balcao_domain::{ChannelId, OutboxId, channel::Kind as ChannelKind};
+use balcao_domain::{
+    ChannelId, Language, OutboxId, channel::Kind as ChannelKind, money::Money, reply::Reply,
+};
 use balcao_store::{
     StoreError, TenantTx, conversations,
     sales::{orders, payments::Charge, reports},
@@ -9,21 +11,45 @@ use balcao_store::{
     turns::{self, NewOutgoing},
 };
 
-use super::paid_notice;
+use super::words::Words;
 
-/// Says it in the conversation that the order came from, in the transaction that books the money: both happen or
-/// neither. Returns the channel whose sender is to be rung.
+/// What there is to say.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Notice {
+    /// All of it has arrived.
+    Paid,
+    /// It has arrived when its goods were gone already, and goes back.
+    TooLate,
+    /// Some has arrived.
+    Missing {
+        /// So much.
+        arrived: Money,
+        /// And so much has not.
+        missing: Money,
+    },
+    /// So much went back.
+    Refunded(Money),
+    /// The code to pay with, which was not there yet when the order was placed.
+    Code(String),
+}
+
+/// Says it in the conversation that the order came from, in the transaction that writes down what is said: both happen
+/// or neither. Returns the channel whose sender is to be rung.
 ///
 /// # Errors
 /// As the store.
-pub async fn tell(tx: &mut TenantTx, charge: &Charge) -> Result<Option<ChannelId>, StoreError> {
+pub async fn tell(
+    tx: &mut TenantTx,
+    charge: &Charge,
+    notice: Notice,
+) -> Result<Option<ChannelId>, StoreError> {
     let order = orders::get(tx, charge.order_id).await?;
     let Some(conversation) = order.conversation_id else { return Ok(None) };
     let language = match turns::language(tx, conversation).await? {
         Some(language) => language,
         None => tenants::get(tx).await?.language,
     };
-    let reply = paid_notice(&order.code, order.total()?, order.attention.is_some(), language);
+    let reply = words(&order.code, order.total()?, order.attention.is_some(), notice, language);
     let messages = match conversations::get(tx, conversation).await?.channel {
         ChannelKind::Whatsapp => whatsapp::render::render(&reply, language),
         ChannelKind::Api => api::render(&reply),
@@ -34,4 +60,16 @@ pub async fn tell(tx: &mut TenantTx, charge: &Charge) -> Result<Option<ChannelId
         ring = reports::tell(tx, conversation, &notice).await?.or(ring);
     }
     Ok(ring)
+}
+
+/// `attention`: a person must look at the order first, for example because its time was over and its goods are gone.
+fn words(code: &str, total: Money, attention: bool, notice: Notice, language: Language) -> Reply {
+    let say = Words(language);
+    match notice {
+        Notice::Paid => Reply::text(say.paid(code, total, attention)),
+        Notice::TooLate => Reply::text(say.too_late(code, total)),
+        Notice::Missing { arrived, missing } => Reply::text(say.missing(code, arrived, missing)),
+        Notice::Refunded(amount) => Reply::text(say.refunded(code, amount)),
+        Notice::Code(br_code) => Reply { copyable: Some(br_code), ..Reply::text(say.code(code, total)) },
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use balcao_domain::{
-    ConversationId, OrderId, TenantCtx, VariantId,
+    ConversationId, OrderId, PaymentId, TenantCtx, VariantId,
     order::{Status, Wanted},
     sale::Shown,
     tenant::Tenant,
@@ -82,8 +82,37 @@ pub struct Known {
     pub status: Status,
     /// What it comes to.
     pub total: balcao_domain::money::Money,
+    /// How it is paid, as long as there is something to pay.
+    pub how_paid: HowPaid,
+}
+
+impl Known {
     /// The PIX code to pay it, while there is something to pay.
-    pub br_code: Option<String>,
+    pub fn br_code(&self) -> Option<&str> {
+        match &self.how_paid {
+            HowPaid::Code(code) => Some(code),
+            _ => None,
+        }
+    }
+}
+
+/// How an order is paid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HowPaid {
+    /// With this PIX code.
+    Code(String),
+    /// With one that the shop's provider has yet to make; the customer is told when it is there.
+    CodeIsComing,
+    /// A person arranges it, or nothing is to be paid.
+    Arranged,
+}
+
+/// Who has the shop's provider make a charge.
+#[async_trait]
+pub trait Charges: Send + Sync {
+    /// Makes it now, if the provider is there. What cannot be made now is made later, by itself; the customer is told
+    /// then, and not now.
+    async fn make(&self, ctx: &TenantCtx, payment: PaymentId);
 }
 
 /// What became of a confirmation.

@@ -1,8 +1,10 @@
 //! The shop's books, on the database.
 
+use std::{sync::Arc, time::Duration};
+
 use async_trait::async_trait;
 use balcao_domain::{
-    ConversationId, OrderId, TenantCtx, VariantId,
+    ConversationId, OrderId, PaymentAccountId, PaymentId, TenantCtx, VariantId,
     money::{Currency, Money},
     order::Status,
     sale::Shown,
@@ -16,11 +18,15 @@ use balcao_store::{
         orders::{self, NewOrder, Order, Placed},
         payments::{self, Charge, NewPayment},
         products::{self, Offer, Promise},
+        reports,
     },
 };
 use rand::Rng;
 
-use super::port::{Confirmed, Found, Known, Later, OnOffer, Sales, ToPlace};
+use super::port::{Charges, Confirmed, Found, HowPaid, Known, Later, OnOffer, Sales, ToPlace};
+
+/// How long a turn waits for the shop's provider to make a charge.
+const PROVIDER_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Orders of a conversation that are looked at.
 const ORDERS: i64 = 5;
@@ -29,15 +35,23 @@ const ORDERS: i64 = 5;
 const CODES: usize = 3;
 
 /// [`Sales`] over the store.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Till {
     store: Store,
+    charges: Option<Arc<dyn Charges>>,
 }
 
 impl Till {
-    /// A till over this database.
+    /// A till over this database, where orders are paid to the shop's own PIX key or arranged by a person.
     pub const fn new(store: Store) -> Self {
-        Self { store }
+        Self { store, charges: None }
+    }
+
+    /// And this one has providers make charges, for shops that have one.
+    #[must_use]
+    pub fn with_charges(mut self, charges: Arc<dyn Charges>) -> Self {
+        self.charges = Some(charges);
+        self
     }
 
     async fn place_once(
@@ -49,6 +63,7 @@ impl Till {
         let ctx = TenantCtx::system(tenant.tenant_id);
         let mut tx = self.store.tenant_tx(&ctx).await?;
         let talk = conversations::get(&mut tx, conversation).await?;
+        let collector = if self.charges.is_some() { collector(&mut tx).await? } else { None };
         let order = NewOrder {
             intent: new.intent.clone(),
             customer_id: Some(talk.customer_id),
@@ -57,7 +72,11 @@ impl Till {
             delivery_minor: new.delivery_minor,
             discount_minor: new.discount_minor,
             delivery: new.delivery.clone(),
-            hold: new.hold,
+            // Who pays by PIX pays soon, whoever makes the charge.
+            hold: match collector {
+                Some(_) => Duration::from_secs(u64::from(tenant.settings.hold_minutes) * 60),
+                None => new.hold,
+            },
             commission: tenant.settings.commission.clone(),
             code: rand::rng().random(),
         };
@@ -70,30 +89,76 @@ impl Till {
             Placed::Refused(_) => return Ok(Confirmed::Changed),
             Placed::Now(id) => {
                 let order = orders::get(&mut tx, id).await?;
-                if let Some(pix) = &tenant.settings.pix {
-                    charge(&mut tx, tenant, pix, &order).await?;
-                }
+                charge(&mut tx, tenant, &order, collector).await?;
                 id
             }
             Placed::Before(id) => id,
         };
         let known = known(&mut tx, id).await?;
+        let to_make = match (&known.how_paid, &self.charges) {
+            (HowPaid::CodeIsComing, Some(charges)) => {
+                payments::of_order(&mut tx, id).await?.first().map(|charge| (charge.payment_id, charges))
+            }
+            _ => None,
+        };
+        tx.commit().await?;
+        let Some((payment, charges)) = to_make else { return Ok(Confirmed::Order(known)) };
+        // Nothing is locked while the provider is called, and a provider that takes its time does not take the turn's.
+        let _ = tokio::time::timeout(PROVIDER_PATIENCE, charges.make(&ctx, payment)).await;
+        let mut tx = self.store.tenant_tx(&ctx).await?;
+        let known = self::known(&mut tx, id).await?;
         tx.commit().await?;
         Ok(Confirmed::Order(known))
     }
 }
 
-/// Makes the PIX charge of an order. Its txid is the order's code, so that a statement of the bank can be read.
+/// Makes the charge of an order: at the shop's provider where it has one that can be called, else to its own PIX key.
 async fn charge(
+    tx: &mut TenantTx,
+    tenant: &Tenant,
+    order: &Order,
+    collector: Option<(PaymentAccountId, String)>,
+) -> Result<(), StoreError> {
+    let total = order.total()?;
+    if total.currency() != Currency::BRL || total.minor() == 0 {
+        return Ok(());
+    }
+    if let Some((account_id, provider)) = collector {
+        let new = NewPayment {
+            order_id: order.order_id,
+            provider,
+            method: "pix".into(),
+            // Stored before the provider hears it: a call whose answer is lost finds its charge again.
+            reference: PaymentId::generate().as_uuid().simple().to_string(),
+            account_id: Some(account_id),
+            terms: tenant.settings.commission.clone(),
+            instructions: serde_json::json!({}),
+            expires_at: order.expires_at,
+        };
+        return payments::create(tx, &new).await.map(drop);
+    }
+    match &tenant.settings.pix {
+        Some(pix) => own_key(tx, tenant, pix, order).await,
+        None => Ok(()),
+    }
+}
+
+/// The account that makes charges: of those that can, the one that was connected last.
+async fn collector(tx: &mut TenantTx) -> Result<Option<(PaymentAccountId, String)>, StoreError> {
+    let accounts = reports::accounts(tx).await?;
+    let able = |account: &&reports::Account| account.calls && account.provider != "nuvemshop";
+    let last = accounts.iter().filter(able).max_by_key(|account| account.created_at);
+    Ok(last.map(|account| (account.account_id, account.provider.clone())))
+}
+
+/// A PIX code to the shop's own key. Its txid is the order's code, so that a statement of the bank can be read.
+async fn own_key(
     tx: &mut TenantTx,
     tenant: &Tenant,
     pix: &PixReceiver,
     order: &Order,
 ) -> Result<(), StoreError> {
     let total = order.total()?;
-    if total.currency() != Currency::BRL || total.minor() == 0 {
-        return Ok(());
-    }
     let txid = order.code.replace('-', "");
     let code = StaticCode {
         key: &pix.key,
@@ -110,6 +175,7 @@ async fn charge(
         provider: "pix".into(),
         method: "pix".into(),
         reference: txid,
+        account_id: None,
         terms: tenant.settings.commission.clone(),
         instructions: serde_json::json!({ "br_code": br_code }),
         expires_at: order.expires_at,
@@ -125,13 +191,18 @@ async fn known(tx: &mut TenantTx, id: OrderId) -> Result<Known, StoreError> {
 
 fn told(order: &Order, charges: &[Charge]) -> Result<Known, StoreError> {
     let payable = order.status == Status::AwaitingPayment;
-    let code = charges.iter().find_map(|charge| charge.instructions.get("br_code")?.as_str());
+    let how_paid = match charges.iter().find_map(Charge::br_code) {
+        _ if !payable => HowPaid::Arranged,
+        Some(code) => HowPaid::Code(code.to_owned()),
+        None if charges.iter().any(|charge| charge.account_id.is_some()) => HowPaid::CodeIsComing,
+        None => HowPaid::Arranged,
+    };
     Ok(Known {
         order_id: order.order_id,
         code: order.code.clone(),
         status: order.status,
         total: order.total()?,
-        br_code: code.filter(|_| payable).map(str::to_owned),
+        how_paid,
     })
 }
 

@@ -1,5 +1,7 @@
 //! What the counter says. Every amount and every count in it is given; nothing here is made up.
 
+mod money;
+
 use balcao_domain::{
     Language, bill::Bill, money::Money, order::Status, reply::ReplyOption, sale::Item, tenant::DeliveryOption,
 };
@@ -276,45 +278,6 @@ impl Words {
 
     pub fn kept(self) -> String {
         self.pick("Tudo bem, não fechei nada.", "All right, nothing was placed.").into()
-    }
-
-    /// An order that was just placed, and how it is paid.
-    pub fn placed(self, order: &Known) -> String {
-        let (code, total) = (&order.code, self.money(order.total));
-        match (self.0, &order.br_code) {
-            (Language::Portuguese, Some(_)) => format!(
-                "Pedido **{code}** anotado! Total: **{total}**.\n\nPara pagar, copie o código PIX abaixo no aplicativo do seu banco."
-            ),
-            (Language::English, Some(_)) => format!(
-                "Order **{code}** is placed! Total: **{total}**.\n\nTo pay, copy the PIX code below into your bank's app."
-            ),
-            (Language::Portuguese, None) => format!(
-                "Pedido **{code}** anotado! Total: **{total}**. Uma pessoa da loja combina o pagamento com você por aqui."
-            ),
-            (Language::English, None) => format!(
-                "Order **{code}** is placed! Total: **{total}**. Someone from the shop will arrange the payment with you here."
-            ),
-        }
-    }
-
-    /// The money of an order is here.
-    pub fn paid(self, code: &str, total: Money, attention: bool) -> String {
-        let total = self.money(total);
-        let here = match self.0 {
-            Language::Portuguese => {
-                format!("Recebemos o pagamento do pedido **{code}** ({total}). Obrigado!")
-            }
-            Language::English => format!("We received the payment of order **{code}** ({total}). Thank you!"),
-        };
-        let next = if attention {
-            self.pick(
-                "Uma pessoa da loja vai falar com você sobre ele por aqui.",
-                "Someone from the shop will talk to you about it here.",
-            )
-        } else {
-            self.pick("Já vamos preparar.", "We are getting it ready.")
-        };
-        format!("{here} {next}")
     }
 
     /// Orders and where they stand.

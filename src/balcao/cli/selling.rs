@@ -80,13 +80,29 @@ pub enum Orders {
         #[arg(long, value_name = "E…")]
         end_to_end_id: Option<String>,
     },
+    /// Give money back through the provider it came from
+    #[command(
+        after_help = "A running server asks the provider, once however often it is tried, and tells the customer when the money has moved.\n\n  balcao orders refund K7Q2-M9XD --tenant loja-aurora --reason \"arrived broken\"\n  balcao orders refund K7Q2-M9XD --tenant loja-aurora --minor 1000 --reason \"late\""
+    )]
+    Refund {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        /// Its code (K7Q2-M9XD) or ord_…
+        order: String,
+        /// How much, in minor units [default: all that is left]
+        #[arg(long, value_name = "CENTS")]
+        minor: Option<i64>,
+        /// Why, for whoever asks later
+        #[arg(long, default_value = "asked for by an operator")]
+        reason: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Payments {
-    /// Let a provider report payments; prints the address to give it
+    /// Let a provider report payments, and make charges at it; prints the address to give it
     #[command(
-        after_help = "The file holds the provider's webhook secret, or JSON with `keys`, `public_keys_pem`, `require_client_certificate` and `tolerance_seconds`.\n\n  balcao payments connect asaas --tenant loja-aurora --secret-file asaas-token.txt"
+        after_help = "The secret file holds the provider's webhook secret, or JSON with `keys`, `public_keys_pem`, `require_client_certificate` and `tolerance_seconds`.\n\nWith an access file the provider is called: it makes the charges of orders, gives money back, and its books are compared with ours. It is JSON with what the provider needs: `token`, or `client_id` and `client_secret`; `pix_key` (efi-bcb-pix), `customer` (asaas), `payer_email` (mercadopago), `payer_name`, `payer_email` and `payer_document` (pagarme, pagbank); `certificate_pem` and `private_key_pem` where it wants a client certificate; `base_url` for another address, such as a sandbox. Of several such providers the one connected last makes the charges.\n\n  balcao payments connect asaas --tenant loja-aurora --secret-file asaas-token.txt --access-file asaas.json\n  balcao payments connect efi-bcb-pix --tenant loja-aurora --secret-file url-secret.txt --access-file efi.json"
     )]
     Connect {
         /// asaas, efi-bcb-pix, mercadopago, nuvemshop, pagarme, pagbank, shopify, standard-webhooks, stripe, woocommerce, woovi
@@ -96,6 +112,21 @@ pub enum Payments {
         /// File with what the provider signs with
         #[arg(long, value_name = "FILE")]
         secret_file: PathBuf,
+        /// File with what is needed to call the provider
+        #[arg(long, value_name = "FILE")]
+        access_file: Option<PathBuf>,
+    },
+    /// Have the providers' books compared with ours as soon as a server runs
+    Reconcile {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+    },
+    /// The last comparisons: what was told, and what had never been reported
+    Reconciliations {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        #[arg(long, default_value_t = 50)]
+        limit: i64,
     },
     /// The providers of a shop, with their addresses
     List {

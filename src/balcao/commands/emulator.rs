@@ -1,7 +1,7 @@
 //! `balcao emulator`: the outside world, on this machine.
 
 use anyhow::Context;
-use balcao_emulators::{openai::OpenAiEmulator, whatsapp};
+use balcao_emulators::{openai::OpenAiEmulator, payments, whatsapp};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -25,7 +25,17 @@ pub async fn run(global: &Global, args: Emulator) -> anyhow::Result<()> {
         }
         None => None,
     };
+    let payments = match args.payments {
+        Some(address) => {
+            let listener = TcpListener::bind(address)
+                .await
+                .with_context(|| format!("failed to listen on {address} (--payments chooses another)"))?;
+            Some(payments::serve(listener, payments::Options::default()).await?)
+        }
+        None => None,
+    };
     let addresses = serde_json::json!({
+        "payments": payments.as_ref().map(payments::Running::url),
         "whatsapp": whatsapp.url(),
         "openai": openai.as_ref().map(OpenAiEmulator::base_url),
     });
@@ -36,6 +46,15 @@ pub async fn run(global: &Global, args: Emulator) -> anyhow::Result<()> {
         );
         println!("  use it with: balcao serve --set whatsapp.base_url={}", whatsapp.url());
         println!("  register a number: POST {}/_control/numbers", whatsapp.url());
+        if let Some(payments) = &payments {
+            let url = payments.url();
+            println!("Payment providers' stand-ins: {}", payments::dialects::names().join(", "));
+            println!(
+                "  each at {url}/NAME: the `base_url` of an access file (balcao payments connect --help)"
+            );
+            println!("  reports go where: PUT {url}/_control/hooks/NAME {{\"url\", \"secret\"}}");
+            println!("  play the payer:   POST {url}/_control/pay {{\"charge\": \"the PIX code\"}}");
+        }
         if let Some(openai) = &openai {
             println!("OpenAI-compatible stand-in:  {}", openai.base_url());
             println!(
@@ -46,6 +65,9 @@ pub async fn run(global: &Global, args: Emulator) -> anyhow::Result<()> {
         println!("Ctrl-C stops.");
     })?;
     tokio::signal::ctrl_c().await.context("failed to listen for Ctrl-C")?;
+    if let Some(payments) = payments {
+        payments.stop().await;
+    }
     if let Some(openai) = openai {
         openai.stop().await;
     }

@@ -1,7 +1,7 @@
 //! `balcao orders`: what was ordered, and the word of a person that it was paid.
 
 use anyhow::{Context, bail};
-use balcao_agent::desk;
+use balcao_agent::desk::{self, paid::Notice};
 use balcao_domain::{
     OrderId, TenantCtx,
     order::Status,
@@ -13,6 +13,7 @@ use balcao_store::{
     sales::{
         orders::{self, Order},
         payments::{self, Applied, Charge},
+        refunds,
     },
 };
 use serde_json::json;
@@ -33,7 +34,10 @@ pub async fn run(global: &Global, command: Orders) -> anyhow::Result<()> {
 
 async fn carry_out(global: &Global, command: Orders, opened: &Opened) -> anyhow::Result<()> {
     let slug = match &command {
-        Orders::List { tenant, .. } | Orders::Show { tenant, .. } | Orders::Paid { tenant, .. } => tenant,
+        Orders::List { tenant, .. }
+        | Orders::Show { tenant, .. }
+        | Orders::Paid { tenant, .. }
+        | Orders::Refund { tenant, .. } => tenant,
     };
     let shop = opened.tenant(slug).await?;
     let mut tx = opened.store.tenant_tx(&TenantCtx::system(shop.tenant_id)).await?;
@@ -52,7 +56,12 @@ async fn carry_out(global: &Global, command: Orders, opened: &Opened) -> anyhow:
             let order = find(&mut tx, &order).await?;
             let charges =
                 payments::of_order(&mut tx, order.order_id).await.context("failed to read its charges")?;
-            println!("{}", serde_json::to_string_pretty(&json!({ "order": order, "charges": charges }))?);
+            let mut given_back = Vec::new();
+            for charge in &charges {
+                given_back.extend(refunds::of_payment(&mut tx, charge.payment_id).await?);
+            }
+            let all = json!({ "order": order, "charges": charges, "refunds": given_back });
+            println!("{}", serde_json::to_string_pretty(&all)?);
             Ok(())
         }
         Orders::Paid { order, minor, end_to_end_id, .. } => {
@@ -61,7 +70,9 @@ async fn carry_out(global: &Global, command: Orders, opened: &Opened) -> anyhow:
             let minor = minor.unwrap_or(order.total_minor);
             let state = book(&mut tx, &charge, minor, end_to_end_id.as_deref()).await?;
             if state == State::Paid && charge.state != State::Paid {
-                desk::paid::tell(&mut tx, &charge).await.context("failed to tell the customer")?;
+                desk::paid::tell(&mut tx, &charge, Notice::Paid)
+                    .await
+                    .context("failed to tell the customer")?;
             }
             let order = orders::get(&mut tx, order.order_id).await?;
             tx.commit().await?;
@@ -71,6 +82,25 @@ async fn carry_out(global: &Global, command: Orders, opened: &Opened) -> anyhow:
                 if let Some(attention) = &order.attention {
                     println!("look at it: {attention}");
                 }
+            })
+        }
+        Orders::Refund { order, minor, reason, .. } => {
+            let order = find(&mut tx, &order).await?;
+            let charge = charge_of(&mut tx, &order).await?;
+            let asked = refunds::request(&mut tx, charge.payment_id, minor, &reason).await?;
+            if asked.is_none() {
+                bail!("nothing was received for order {}: there is nothing to give back", order.code);
+            }
+            let all = refunds::of_payment(&mut tx, charge.payment_id).await?;
+            tx.commit().await?;
+            output::print(global.json, &all.first(), |_| {
+                let minor = all.first().map(|refund| refund.minor).unwrap_or_default();
+                let amount = output::money(minor, &order.currency, shop.language);
+                println!(
+                    "{amount} of order {} will go back; a running server asks the provider for it",
+                    order.code
+                );
+                println!("`balcao orders show {} --tenant {}` shows how it stands", order.code, shop.slug);
             })
         }
     }

@@ -15,7 +15,7 @@ use super::{Event, Kind, Malformed, Reference, Rejected, Request, Secrets, Webho
 /// See the module.
 pub(super) struct Asaas;
 
-const SAO_PAULO_BEHIND_SECONDS: i32 = 3 * 3600;
+pub(crate) const SAO_PAULO_BEHIND_SECONDS: i32 = 3 * 3600;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -26,10 +26,11 @@ struct Body {
     payment: Option<Payment>,
 }
 
+/// A payment, in webhooks and in the API's answers.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Payment {
-    id: String,
+pub(crate) struct Payment {
+    pub(crate) id: String,
     value: Scalar,
     net_value: Option<Scalar>,
     external_reference: Option<String>,
@@ -63,28 +64,37 @@ impl WebhookProvider for Asaas {
             // Money that moved without saying whose is not a thing to guess about.
             return if kind == Kind::Other { Ok(vec![event]) } else { Err(Malformed::Field("payment")) };
         };
-        let value = read::decimal(&payment.value, Currency::BRL, "value")?;
-        match kind {
-            Kind::Paid => {
-                event.amount = Some(value);
-                event.fee = fee(value, payment.net_value.as_ref())?;
-                event.fact_key = Some(format!("asaas:{}:paid", payment.id));
-            }
-            Kind::RefundedSoFar => {
-                let sum = refunded(&payment, value)?;
-                event.amount = Some(sum);
-                event.fact_key = Some(format!("asaas:{}:refunded:{}", payment.id, sum.minor()));
-            }
-            Kind::DisputeOpened => {
-                event.amount = Some(value);
-                event.fact_key = Some(format!("asaas:{}:dispute", payment.id));
-            }
-            _ => {}
-        }
-        event.reference =
-            Reference { txid: None, provider_id: Some(payment.id), order: payment.external_reference };
+        fill(&mut event, &payment)?;
         Ok(vec![event])
     }
+}
+
+/// Whose payment it is, the amount that the kind is about, and the key of its money.
+pub(crate) fn fill(event: &mut Event, payment: &Payment) -> Result<(), Malformed> {
+    let value = read::decimal(&payment.value, Currency::BRL, "value")?;
+    match event.kind {
+        Kind::Paid => {
+            event.amount = Some(value);
+            event.fee = fee(value, payment.net_value.as_ref())?;
+            event.fact_key = Some(format!("asaas:{}:paid", payment.id));
+        }
+        Kind::RefundedSoFar => {
+            let sum = refunds_done(payment)?.unwrap_or(value);
+            event.amount = Some(sum);
+            event.fact_key = Some(format!("asaas:{}:refunded:{}", payment.id, sum.minor()));
+        }
+        Kind::DisputeOpened => {
+            event.amount = Some(value);
+            event.fact_key = Some(format!("asaas:{}:dispute", payment.id));
+        }
+        _ => {}
+    }
+    event.reference = Reference {
+        txid: None,
+        provider_id: Some(payment.id.clone()),
+        order: payment.external_reference.clone(),
+    };
+    Ok(())
 }
 
 fn read_kind(event: &str) -> Kind {
@@ -109,16 +119,17 @@ fn fee(value: Money, net: Option<&Scalar>) -> Result<Option<Money>, Malformed> {
     value.checked_sub(net).map(Some).map_err(|_| Malformed::Field("netValue"))
 }
 
-/// All refunds done so far; without a list, the whole.
-fn refunded(payment: &Payment, whole: Money) -> Result<Money, Malformed> {
+/// All refunds done so far; `None` without a list.
+pub(crate) fn refunds_done(payment: &Payment) -> Result<Option<Money>, Malformed> {
     let Some(refunds) = payment.refunds.as_ref().filter(|refunds| !refunds.is_empty()) else {
-        return Ok(whole);
+        return Ok(None);
     };
     let done = refunds.iter().filter(|refund| refund.status.as_deref() == Some("DONE"));
     done.map(|refund| read::decimal(&refund.value, Currency::BRL, "refunds"))
         .try_fold(Money::zero(Currency::BRL), |sum, one| {
             sum.checked_add(one?).map_err(|_| Malformed::Field("refunds"))
         })
+        .map(Some)
 }
 
 fn local_time(text: Option<&str>) -> Option<DateTime<Utc>> {

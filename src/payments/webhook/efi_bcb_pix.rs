@@ -19,11 +19,12 @@ struct Body {
     evento: Option<String>,
 }
 
+/// A receipt, as the standard writes it everywhere.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Pix {
+pub(crate) struct Pix {
     end_to_end_id: String,
-    txid: Option<String>,
+    pub(crate) txid: Option<String>,
     valor: Scalar,
     horario: Option<String>,
     // The standard's own example writes one object where its schema has a list.
@@ -84,7 +85,7 @@ impl WebhookProvider for EfiBcbPix {
 }
 
 /// A receipt, then its refunds that came to an end. Those under way moved nothing yet.
-fn push(pix: Pix, events: &mut Vec<Event>) -> Result<(), Malformed> {
+pub(crate) fn push(pix: Pix, events: &mut Vec<Event>) -> Result<(), Malformed> {
     let id = &pix.end_to_end_id;
     if !(1..=35).contains(&id.len()) || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Err(Malformed::Field("endToEndId"));

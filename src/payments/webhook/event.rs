@@ -88,7 +88,7 @@ pub enum Truth {
 
 impl Event {
     /// An event of this kind that carries nothing else yet.
-    pub(super) fn new(kind: Kind, provider_type: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: Kind, provider_type: impl Into<String>) -> Self {
         Self {
             dedupe_key: None,
             kind,
@@ -101,6 +101,11 @@ impl Event {
             truth: Truth::Carried,
             fact_key: None,
         }
+    }
+
+    /// An event about how a charge stands, which no sender said.
+    pub fn of_charge(kind: Kind, word: &str, key: String, reference: Reference) -> Self {
+        Self { dedupe_key: Some(key), reference, ..Self::new(kind, word) }
     }
 
     /// The fact for the payment's state. `refunded_minor` is what is known to have gone back already: some senders

@@ -24,15 +24,15 @@ struct Body {
 
 /// An order with its charges, or a charge.
 #[derive(Deserialize, Clone)]
-struct Data {
-    id: Option<String>,
-    code: Option<String>,
+pub(crate) struct Data {
+    pub(crate) id: Option<String>,
+    pub(crate) code: Option<String>,
     currency: Option<String>,
     amount: Option<i64>,
-    paid_amount: Option<i64>,
-    canceled_amount: Option<i64>,
-    status: Option<String>,
-    paid_at: Option<String>,
+    pub(crate) paid_amount: Option<i64>,
+    pub(crate) canceled_amount: Option<i64>,
+    pub(crate) status: Option<String>,
+    pub(crate) paid_at: Option<String>,
     last_transaction: Option<Transaction>,
     charges: Option<Vec<Data>>,
 }
@@ -95,7 +95,7 @@ impl WebhookProvider for Pagarme {
     }
 }
 
-fn read_kind(name: &str) -> Kind {
+pub(crate) fn read_kind(name: &str) -> Kind {
     match name {
         "order.created" | "charge.created" | "charge.pending" => Kind::Charge(Lifecycle::Pending),
         "charge.processing" => Kind::Charge(Lifecycle::Processing),
@@ -109,7 +109,7 @@ fn read_kind(name: &str) -> Kind {
 }
 
 /// The amount that the kind is about, and the key of its money. What is not said has to be fetched.
-fn fill(event: &mut Event, charge: &Data) -> Result<(), Malformed> {
+pub(crate) fn fill(event: &mut Event, charge: &Data) -> Result<(), Malformed> {
     let id = charge.id.as_deref().unwrap_or_default();
     let end_to_end_id = charge.last_transaction.as_ref().and_then(|last| last.end_to_end_id.clone());
     let minor = match event.kind {

@@ -70,22 +70,27 @@ impl WebhookProvider for PagBank {
     }
 
     fn events(&self, request: &Request<'_>) -> Result<Vec<Event>, Malformed> {
-        let order: Order = read::json(request.body)?;
-        let mut events = Vec::new();
-        for charge in &order.charges {
-            push(&order, charge, &mut events)?;
-        }
-        if events.is_empty() {
-            let mut event = Event::new(Kind::Other, "order");
-            event.dedupe_key = Some(format!("pagbank:{}", order.id));
-            events.push(event);
-        }
-        Ok(events)
+        read_order(request.body)
     }
 
     fn unsigned(&self, _request: &Request<'_>) -> Unsigned {
         Unsigned::Hint
     }
+}
+
+/// An order as it is reported, or answered.
+pub(crate) fn read_order(body: &[u8]) -> Result<Vec<Event>, Malformed> {
+    let order: Order = read::json(body)?;
+    let mut events = Vec::new();
+    for charge in &order.charges {
+        push(&order, charge, &mut events)?;
+    }
+    if events.is_empty() {
+        let mut event = Event::new(Kind::Other, "order");
+        event.dedupe_key = Some(format!("pagbank:{}", order.id));
+        events.push(event);
+    }
+    Ok(events)
 }
 
 /// What a charge came to, and what of it went back.

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::Malformed;
 
 /// A body that is one JSON value and nothing after it.
-pub(super) fn json<T: de::DeserializeOwned>(body: &[u8]) -> Result<T, Malformed> {
+pub(crate) fn json<T: de::DeserializeOwned>(body: &[u8]) -> Result<T, Malformed> {
     serde_json::from_slice(body).map_err(|error| {
         // Only the place: serde's own message can quote the customer's data.
         Malformed::Json(format!("line {}, column {}", error.line(), error.column()))
@@ -17,7 +17,7 @@ pub(super) fn json<T: de::DeserializeOwned>(body: &[u8]) -> Result<T, Malformed>
 
 /// A JSON number or string, as written. Senders write ids and amounts either way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Scalar(pub String);
+pub(crate) struct Scalar(pub String);
 
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -33,7 +33,7 @@ impl<'de> Deserialize<'de> for Scalar {
 
 /// A list, or one thing where a list was meant.
 #[derive(Debug)]
-pub(super) struct OneOrMany<T>(pub Vec<T>);
+pub(crate) struct OneOrMany<T>(pub Vec<T>);
 
 impl<T> Default for OneOrMany<T> {
     fn default() -> Self {
@@ -54,17 +54,17 @@ impl<'de, T: de::DeserializeOwned> Deserialize<'de> for OneOrMany<T> {
 }
 
 /// An amount in whole units with decimals (`137.8`, `"137.80"`).
-pub(super) fn decimal(amount: &Scalar, currency: Currency, field: &'static str) -> Result<Money, Malformed> {
+pub(crate) fn decimal(amount: &Scalar, currency: Currency, field: &'static str) -> Result<Money, Malformed> {
     Money::parse(&amount.0, currency, Locale::En).map_err(|_| Malformed::Field(field))
 }
 
 /// The currency a sender names; reais when it names none.
-pub(super) fn currency(code: Option<&str>) -> Result<Currency, Malformed> {
+pub(crate) fn currency(code: Option<&str>) -> Result<Currency, Malformed> {
     code.map_or(Ok(Currency::BRL), |code| code.parse().map_err(|_| Malformed::Field("currency")))
 }
 
 /// A time, where it can be read: money is not lost for a bad date. Without a zone it is UTC.
-pub(super) fn time(text: Option<&str>) -> Option<DateTime<Utc>> {
+pub(crate) fn time(text: Option<&str>) -> Option<DateTime<Utc>> {
     let text = text?;
     DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()).ok().or_else(|| {
         NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").ok().map(|time| time.and_utc())
@@ -72,7 +72,7 @@ pub(super) fn time(text: Option<&str>) -> Option<DateTime<Utc>> {
 }
 
 /// Whether a text has the form of a PIX end-to-end id, for fields that hold other things too.
-pub(super) fn is_end_to_end_id(text: &str) -> bool {
+pub(crate) fn is_end_to_end_id(text: &str) -> bool {
     text.starts_with('E')
         && (31..=35).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric())

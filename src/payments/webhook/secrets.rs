@@ -4,6 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::Rejected;
+use crate::provider::Access;
 
 /// A shop's keys for one sender. Lists are for rotation: the old key and the new one are both good for a while.
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ pub struct Secrets {
     pub require_client_certificate: bool,
     /// How far the time of signing may be from now, in seconds, in both directions.
     pub tolerance_seconds: i64,
+    /// How the sender is called, where it is: its charges are made, looked up and given back there.
+    pub access: Option<Access>,
 }
 
 impl Default for Secrets {
@@ -26,6 +29,7 @@ impl Default for Secrets {
             public_keys_pem: Vec::new(),
             require_client_certificate: false,
             tolerance_seconds: 300,
+            access: None,
         }
     }
 }
@@ -39,6 +43,8 @@ struct Kept {
     public_keys_pem: Vec<String>,
     require_client_certificate: bool,
     tolerance_seconds: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access: Option<Access>,
 }
 
 impl Secrets {
@@ -55,6 +61,7 @@ impl Secrets {
             public_keys_pem: kept.public_keys_pem,
             require_client_certificate: kept.require_client_certificate,
             tolerance_seconds: kept.tolerance_seconds.unwrap_or(Self::default().tolerance_seconds),
+            access: kept.access,
         })
     }
 
@@ -67,6 +74,7 @@ impl Secrets {
             public_keys_pem: self.public_keys_pem.clone(),
             require_client_certificate: self.require_client_certificate,
             tolerance_seconds: Some(self.tolerance_seconds),
+            access: self.access.clone(),
         };
         serde_json::to_string(&kept).unwrap_or_default().into()
     }
@@ -94,6 +102,13 @@ impl Secrets {
     #[must_use]
     pub fn with_public_key_pem(mut self, pem: impl Into<String>) -> Self {
         self.public_keys_pem.push(pem.into());
+        self
+    }
+
+    /// And this way to call it.
+    #[must_use]
+    pub fn with_access(mut self, access: Access) -> Self {
+        self.access = Some(access);
         self
     }
 

@@ -17,8 +17,9 @@ const ID: [&str; 2] = ["webhook-id", "svix-id"];
 const TIMESTAMP: [&str; 2] = ["webhook-timestamp", "svix-timestamp"];
 const SIGNATURE: [&str; 2] = ["webhook-signature", "svix-signature"];
 
+/// What is reported.
 #[derive(Deserialize)]
-struct Body {
+pub(crate) struct Body {
     r#type: String,
     timestamp: Option<String>,
     data: Option<Data>,
@@ -31,6 +32,7 @@ struct Data {
     amount: Option<i64>,
     currency: Option<String>,
     end_to_end_id: Option<String>,
+    refund_id: Option<String>,
 }
 
 impl WebhookProvider for StandardWebhooks {
@@ -64,26 +66,31 @@ impl WebhookProvider for StandardWebhooks {
 
     fn events(&self, request: &Request<'_>) -> Result<Vec<Event>, Malformed> {
         let id = either(request, ID).ok().flatten().ok_or(Malformed::Field("webhook-id"))?;
-        let body: Body = read::json(request.body)?;
-        let kind = read_kind(&body.r#type);
-        let mut event = Event::new(kind, body.r#type);
+        let mut event = event(read::json(request.body)?)?;
         event.dedupe_key = Some(format!("standard:{id}"));
-        event.occurred_at = read::time(body.timestamp.as_deref());
-        if let Some(data) = body.data {
-            let currency = read::currency(data.currency.as_deref())?;
-            event.amount = data.amount.map(|minor| Money::new(minor, currency));
-            if kind == Kind::Paid {
-                event.fact_key = match (&data.end_to_end_id, &data.id) {
-                    (Some(money), _) => Some(format!("pix:{money}")),
-                    (None, Some(payment)) => Some(format!("standard:{payment}:paid")),
-                    (None, None) => None,
-                };
-            }
-            event.end_to_end_id = data.end_to_end_id;
-            event.reference = Reference { txid: None, provider_id: data.id, order: data.order_id };
-        }
         Ok(vec![event])
     }
+}
+
+/// The event of a body, without its key.
+pub(crate) fn event(body: Body) -> Result<Event, Malformed> {
+    let kind = read_kind(&body.r#type);
+    let mut event = Event::new(kind, body.r#type);
+    event.occurred_at = read::time(body.timestamp.as_deref());
+    let Some(data) = body.data else { return Ok(event) };
+    let currency = read::currency(data.currency.as_deref())?;
+    event.amount = data.amount.map(|minor| Money::new(minor, currency));
+    event.fact_key = match (kind, &data.end_to_end_id, &data.id) {
+        (Kind::Paid, Some(money), _) => Some(format!("pix:{money}")),
+        (Kind::Paid, None, Some(payment)) => Some(format!("standard:{payment}:paid")),
+        (Kind::Refunded, _, Some(_)) => {
+            data.refund_id.as_ref().map(|refund| format!("standard:refund:{refund}"))
+        }
+        _ => None,
+    };
+    event.end_to_end_id = data.end_to_end_id;
+    event.reference = Reference { txid: None, provider_id: data.id, order: data.order_id };
+    Ok(event)
 }
 
 /// A header under either of its names, not under both.
@@ -104,6 +111,7 @@ fn read_kind(name: &str) -> Kind {
         "payment.expired" => Kind::Charge(Lifecycle::Expired),
         "payment.canceled" => Kind::Charge(Lifecycle::Canceled),
         "payment.paid" => Kind::Paid,
+        "payment.refunded" => Kind::Refunded,
         _ => Kind::Other,
     }
 }

@@ -259,7 +259,7 @@ pub async fn money(
     Ok(Answer(Money { orders }))
 }
 
-fn limit(asked: Option<i64>) -> Result<i64, ApiError> {
+pub(super) fn limit(asked: Option<i64>) -> Result<i64, ApiError> {
     match asked.unwrap_or(20) {
         limit if (1..=MOST).contains(&limit) => Ok(limit),
         _ => Err(ApiError::Invalid(format!("`limit` must be 1 to {MOST}"))),

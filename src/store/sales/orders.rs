@@ -188,7 +188,15 @@ pub struct Order {
     pub lines: Vec<Line>,
 }
 
+/// Why a person must look at an order that was paid when its goods were gone.
+const GOODS_GONE: &str = "paid late, and its stock is gone: refund or replace";
+
 impl Order {
+    /// It was paid when its goods were gone.
+    pub fn goods_are_gone(&self) -> bool {
+        self.attention.as_deref() == Some(GOODS_GONE)
+    }
+
     /// What it comes to.
     ///
     /// # Errors
@@ -390,6 +398,21 @@ async fn set_status(
     Ok(())
 }
 
+/// A person must look at it, for the first of the reasons given.
+pub async fn needs_attention(tx: &mut TenantTx, id: OrderId, why: &str) -> Result<(), StoreError> {
+    let tenant_id = tx.tenant_id().as_uuid();
+    sqlx::query!(
+        "update sales_order set attention = $3, updated_at = now()
+         where tenant_id = $1 and order_id = $2 and attention is null",
+        tenant_id,
+        id.as_uuid(),
+        why,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 async fn release(tx: &mut TenantTx, id: OrderId) -> Result<(), StoreError> {
     let tenant_id = tx.tenant_id().as_uuid();
     sqlx::query_scalar!(r#"select order_release($1, $2) as "held!""#, tenant_id, id.as_uuid())
@@ -446,7 +469,7 @@ pub(super) async fn paid(tx: &mut TenantTx, id: OrderId) -> Result<(), StoreErro
     let sold = sqlx::query_scalar!(r#"select order_sell($1, $2) as "sold!""#, tenant_id, id.as_uuid())
         .fetch_one(tx.conn())
         .await?;
-    let attention = (!sold).then_some("paid late, and its stock is gone: refund or replace");
+    let attention = (!sold).then_some(GOODS_GONE);
     set_status(tx, id, Status::Paid, attention).await
 }
 

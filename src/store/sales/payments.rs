@@ -2,7 +2,7 @@
 //! order becomes are one transaction.
 
 use balcao_domain::{
-    OrderId, PaymentId,
+    OrderId, PaymentAccountId, PaymentId,
     ledger::Entry,
     money::{Currency, Money},
     payment::{Admission, CommissionTerms, Fact, Payment, Refusal, State, admit},
@@ -23,8 +23,10 @@ pub struct NewPayment {
     pub provider: String,
     /// `pix`, `card`, `boleto`.
     pub method: String,
-    /// The provider's id of the charge; of PIX, the txid. Unique.
+    /// What the charge goes by at the provider; of PIX, the txid. Unique.
     pub reference: String,
+    /// The account that is to make it; none where nobody needs to. It is then called soon, unless somebody does at once.
+    pub account_id: Option<PaymentAccountId>,
     pub terms: CommissionTerms,
     /// What the customer is shown.
     pub instructions: Value,
@@ -46,15 +48,28 @@ pub struct Charge {
     pub state: State,
     pub instructions: Value,
     pub expires_at: Option<DateTime<Utc>>,
+    /// The account that made it, or is to.
+    pub account_id: Option<PaymentAccountId>,
     #[serde(skip)]
     terms: CommissionTerms,
 }
 
 impl Charge {
+    /// The PIX code it is paid with, once it is made.
+    pub fn br_code(&self) -> Option<&str> {
+        self.instructions.get("br_code")?.as_str()
+    }
+
+    /// Its currency.
+    ///
+    /// # Errors
+    /// `Corrupt` where it is none.
+    pub fn currency(&self) -> Result<Currency, StoreError> {
+        self.currency.parse().map_err(|_| orders::corrupt_currency(&self.currency))
+    }
+
     fn expected(&self) -> Result<Money, StoreError> {
-        let currency: Currency =
-            self.currency.parse().map_err(|_| orders::corrupt_currency(&self.currency))?;
-        Ok(Money::new(self.expected_minor, currency))
+        Ok(Money::new(self.expected_minor, self.currency()?))
     }
 }
 
@@ -80,8 +95,9 @@ pub async fn create(tx: &mut TenantTx, new: &NewPayment) -> Result<PaymentId, St
     let id = PaymentId::generate();
     let made = sqlx::query!(
         "insert into payment (tenant_id, payment_id, order_id, provider, method, reference, currency, expected_minor,
-                              terms, instructions, state, expires_at)
-         select $1, $2, o.order_id, $4, $5, $6, o.currency, o.total_minor, $7, $8, $9, $10
+                              terms, instructions, state, expires_at, account_id, issue_due_at)
+         select $1, $2, o.order_id, $4, $5, $6, o.currency, o.total_minor, $7, $8, $9, $10, $11,
+                case when $11::uuid is not null then clock_timestamp() + interval '10 seconds' end
          from sales_order o where o.tenant_id = $1 and o.order_id = $3",
         tenant_id,
         id.as_uuid(),
@@ -93,6 +109,7 @@ pub async fn create(tx: &mut TenantTx, new: &NewPayment) -> Result<PaymentId, St
         new.instructions,
         word(State::Created)?,
         new.expires_at,
+        new.account_id.map(|id| id.as_uuid()),
     )
     .execute(tx.conn())
     .await?;
@@ -119,6 +136,7 @@ struct Row {
     state: String,
     instructions: Value,
     expires_at: Option<DateTime<Utc>>,
+    account_id: Option<Uuid>,
     terms: Value,
 }
 
@@ -139,6 +157,7 @@ impl TryFrom<Row> for Charge {
             state: serde_json::from_value(Value::String(row.state))?,
             instructions: row.instructions,
             expires_at: row.expires_at,
+            account_id: row.account_id.map(PaymentAccountId::from_uuid),
             terms: serde_json::from_value(row.terms)?,
         })
     }
@@ -153,7 +172,7 @@ async fn lock(tx: &mut TenantTx, id: PaymentId) -> Result<Charge, StoreError> {
     sqlx::query_as!(
         Row,
         "select payment_id, order_id, provider, method, reference, currency, expected_minor, captured_minor,
-                refunded_minor, state, instructions, expires_at, terms
+                refunded_minor, state, instructions, expires_at, account_id, terms
          from payment where tenant_id = $1 and payment_id = $2 for update",
         tenant_id,
         id.as_uuid(),
@@ -170,10 +189,28 @@ pub async fn of_order(tx: &mut TenantTx, id: OrderId) -> Result<Vec<Charge>, Sto
     sqlx::query_as!(
         Row,
         "select payment_id, order_id, provider, method, reference, currency, expected_minor, captured_minor,
-                refunded_minor, state, instructions, expires_at, terms
+                refunded_minor, state, instructions, expires_at, account_id, terms
          from payment where tenant_id = $1 and order_id = $2 order by payment_id desc",
         tenant_id,
         id.as_uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?
+    .into_iter()
+    .map(Charge::try_from)
+    .collect()
+}
+
+/// The shop's last charges, newest first.
+pub async fn list(tx: &mut TenantTx, limit: i64) -> Result<Vec<Charge>, StoreError> {
+    let tenant_id = tx.tenant_id().as_uuid();
+    sqlx::query_as!(
+        Row,
+        "select payment_id, order_id, provider, method, reference, currency, expected_minor, captured_minor,
+                refunded_minor, state, instructions, expires_at, account_id, terms
+         from payment where tenant_id = $1 order by payment_id desc limit $2",
+        tenant_id,
+        limit,
     )
     .fetch_all(tx.conn())
     .await?
@@ -200,8 +237,9 @@ pub async fn by_reference(
     Ok(id.map(PaymentId::from_uuid))
 }
 
-/// The charge that a provider's report is about: by the provider's names of it, where the shop's own PIX key stands for
-/// the bank that reports; else by our order, where it has one charge. `order` is its code or id.
+/// The charge that a provider's report is about: by the provider's names of it or ours, where the shop's own PIX key
+/// stands for the bank that reports; else by our order, where it has one charge. `order` is what we gave the provider as
+/// our name of it: the charge's reference, or the order's code or id.
 pub async fn reported(
     tx: &mut TenantTx,
     provider: &str,
@@ -211,11 +249,14 @@ pub async fn reported(
     let tenant_id = tx.tenant_id().as_uuid();
     let id = sqlx::query_scalar!(
         "select payment_id from payment
-         where tenant_id = $1 and provider in ($2, 'pix') and reference = any($3)
+         where tenant_id = $1
+           and (provider in ($2, 'pix') and reference = any($3)
+                or provider = $2 and (provider_id = any($3) or reference = $4))
          order by provider = $2 desc limit 1",
         tenant_id,
         provider,
         references,
+        order,
     )
     .fetch_optional(tx.conn())
     .await?;
@@ -243,6 +284,19 @@ pub async fn reported(
 /// `NotFound`.
 pub async fn get(tx: &mut TenantTx, id: PaymentId) -> Result<Charge, StoreError> {
     lock(tx, id).await
+}
+
+/// Whether this movement is booked to the charge.
+pub async fn has_fact(tx: &mut TenantTx, id: PaymentId, key: &str) -> Result<bool, StoreError> {
+    let tenant_id = tx.tenant_id().as_uuid();
+    Ok(sqlx::query_scalar!(
+        r#"select exists (select from payment_fact where tenant_id = $1 and payment_id = $2 and key = $3) as "has!""#,
+        tenant_id,
+        id.as_uuid(),
+        key,
+    )
+    .fetch_one(tx.conn())
+    .await?)
 }
 
 /// What is known of a charge, in the order it was learned.

@@ -18,8 +18,10 @@ pub struct Account {
     pub account_id: PaymentAccountId,
     /// The provider's name, as in `balcao_payments::webhook::provider`.
     pub provider: String,
-    /// What the provider signs with; the payments crate reads it.
+    /// What the provider signs with, and how it is called; the payments crate reads it.
     pub credentials: SecretString,
+    /// It can be called.
+    pub calls: bool,
     pub created_at: DateTime<Utc>,
 }
 
@@ -28,6 +30,7 @@ struct Row {
     account_id: Uuid,
     provider: String,
     credentials: Vec<u8>,
+    calls: bool,
     created_at: DateTime<Utc>,
 }
 
@@ -43,6 +46,7 @@ impl Row {
             account_id: PaymentAccountId::from_uuid(self.account_id),
             provider: self.provider,
             credentials: text.into(),
+            calls: self.calls,
             created_at: self.created_at,
         })
     }
@@ -53,11 +57,13 @@ fn context(tenant_id: Uuid, account_id: Uuid) -> Vec<u8> {
     format!("payment_account/{tenant_id}/{account_id}").into_bytes()
 }
 
-/// Connects a provider, or replaces what it signs with; the webhook's path stays.
+/// Connects a provider, or replaces what it signs with; the webhook's path stays. `calls`: the credentials say how to call
+/// it, so its books are compared from now on.
 pub async fn connect(
     tx: &mut TenantTx,
     provider: &str,
     credentials: &SecretString,
+    calls: bool,
 ) -> Result<Account, StoreError> {
     let tenant_id = tx.tenant_id().as_uuid();
     let known = sqlx::query_scalar!(
@@ -73,12 +79,15 @@ pub async fn connect(
         .seal(credentials.expose_secret().as_bytes(), &context(tenant_id, id))
         .map_err(|error| StoreError::Corrupt(error.to_string()))?;
     sqlx::query!(
-        "insert into payment_account (tenant_id, account_id, provider, credentials) values ($1, $2, $3, $4)
-         on conflict (tenant_id, account_id) do update set credentials = excluded.credentials",
+        "insert into payment_account (tenant_id, account_id, provider, credentials, calls, reconcile_due_at)
+         values ($1, $2, $3, $4, $5, case when $5 then clock_timestamp() end)
+         on conflict (tenant_id, account_id) do update
+         set credentials = excluded.credentials, calls = excluded.calls, reconcile_due_at = excluded.reconcile_due_at",
         tenant_id,
         id,
         provider,
         sealed,
+        calls,
     )
     .execute(tx.conn())
     .await?;
@@ -94,7 +103,7 @@ pub async fn accounts(tx: &mut TenantTx) -> Result<Vec<Account>, StoreError> {
     let tenant_id = tx.tenant_id().as_uuid();
     let rows = sqlx::query_as!(
         Row,
-        "select tenant_id, account_id, provider, credentials, created_at from payment_account
+        "select tenant_id, account_id, provider, credentials, calls, created_at from payment_account
          where tenant_id = $1 order by provider",
         tenant_id,
     )
@@ -109,7 +118,7 @@ pub async fn account(store: &Store, id: PaymentAccountId) -> Result<Option<Accou
     let row = sqlx::query_as!(
         Row,
         r#"select tenant_id as "tenant_id!", account_id as "account_id!", provider as "provider!",
-                  credentials as "credentials!", created_at as "created_at!"
+                  credentials as "credentials!", calls as "calls!", created_at as "created_at!"
            from payment_account_by_id($1)"#,
         id.as_uuid(),
     )
@@ -173,6 +182,7 @@ pub async fn due(store: &Store, limit: i32) -> Result<Vec<(TenantId, PaymentEven
 /// An event that waits.
 #[derive(Debug, Clone)]
 pub struct Waiting {
+    pub account_id: PaymentAccountId,
     pub provider: String,
     pub event: Value,
     /// How often it was tried.
@@ -183,7 +193,7 @@ pub struct Waiting {
 pub async fn take(tx: &mut TenantTx, id: PaymentEventId) -> Result<Option<Waiting>, StoreError> {
     let tenant_id = tx.tenant_id().as_uuid();
     let row = sqlx::query!(
-        "select a.provider, e.event, e.attempts
+        "select e.account_id, a.provider, e.event, e.attempts
          from payment_event e
          join payment_account a on a.tenant_id = e.tenant_id and a.account_id = e.account_id
          where e.tenant_id = $1 and e.payment_event_id = $2 and e.state = 'waiting'
@@ -193,7 +203,12 @@ pub async fn take(tx: &mut TenantTx, id: PaymentEventId) -> Result<Option<Waitin
     )
     .fetch_optional(tx.conn())
     .await?;
-    Ok(row.map(|row| Waiting { provider: row.provider, event: row.event, attempts: row.attempts }))
+    Ok(row.map(|row| Waiting {
+        account_id: PaymentAccountId::from_uuid(row.account_id),
+        provider: row.provider,
+        event: row.event,
+        attempts: row.attempts,
+    }))
 }
 
 /// It is dealt with: `applied`, or `ignored` where there was nothing to do.
@@ -216,6 +231,24 @@ pub async fn done(
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// How many reports are of the account and still to be applied, or set aside, by these keys.
+pub async fn unsettled(
+    tx: &mut TenantTx,
+    account: PaymentAccountId,
+    keys: &[String],
+) -> Result<i64, StoreError> {
+    let tenant_id = tx.tenant_id().as_uuid();
+    Ok(sqlx::query_scalar!(
+        r#"select count(*) as "count!" from payment_event
+           where tenant_id = $1 and account_id = $2 and dedupe_key = any($3) and state in ('waiting', 'dead')"#,
+        tenant_id,
+        account.as_uuid(),
+        keys,
+    )
+    .fetch_one(tx.conn())
+    .await?)
 }
 
 /// It cannot be applied yet: look again later.

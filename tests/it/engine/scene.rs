@@ -211,13 +211,15 @@ impl Scene {
 
     /// How a node is usually set up here: everything fast.
     pub async fn config(&self, node: &str) -> SystemConfig {
+        let breakers = Breakers::start().await.expect("breakers start");
         SystemConfig {
             webhooks: balcao_channels::webhooks::Sender { allow_private: true },
+            cashier: balcao_actors::Cashier::new(self.store.clone(), breakers.clone()),
             node: node.into(),
             store: self.store.clone(),
             agent: self.agent.clone(),
             channels: Arc::new(OnePhone(self.phone.clone())),
-            breakers: Breakers::start().await.expect("breakers start"),
+            breakers,
             lease: Duration::from_secs(10),
             idle: Duration::from_secs(30),
             sweep: Duration::from_millis(100),

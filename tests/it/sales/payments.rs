@@ -46,6 +46,7 @@ async fn charge(shop: &Shop, order_id: OrderId, reference: &str) -> Result<Payme
         provider: "pix".into(),
         method: "pix".into(),
         reference: reference.into(),
+        account_id: None,
         terms: terms(),
         instructions: json!({}),
         expires_at: None,

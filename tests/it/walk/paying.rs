@@ -62,7 +62,7 @@ impl Ordered {
 async fn connect(counter: &Counter, provider: &str) -> String {
     let mut tx = counter.store.tenant_tx(&counter.aurora.ctx).await.expect("a transaction");
     let secrets = Secrets::none().with_key(SECRET).to_json();
-    let account = reports::connect(&mut tx, provider, &secrets).await.expect("an account");
+    let account = reports::connect(&mut tx, provider, &secrets, false).await.expect("an account");
     tx.commit().await.expect("a commit");
     format!("{}/webhooks/payments/{}", counter.url, account.account_id)
 }

@@ -145,6 +145,7 @@ async fn place_one(store: &Store, ctx: &TenantCtx, intent: String) -> anyhow::Re
         provider: "pix".into(),
         method: "pix".into(),
         reference: order.code,
+        account_id: None,
         terms: CommissionTerms::none(),
         instructions: serde_json::json!({ "br_code": "000201" }),
         expires_at: order.expires_at,

@@ -127,7 +127,7 @@ async fn open(world: &World, seed: u64, rng: &mut StdRng) -> anyhow::Result<Shop
     products::put(&mut tx, &goods).await?;
     let (_, key) = api_keys::issue(&mut tx, "simulate", &[Scope::Chat]).await?;
     let secrets = Secrets::none().with_key(SECRET).to_json();
-    let account = reports::connect(&mut tx, "efi-bcb-pix", &secrets).await?;
+    let account = reports::connect(&mut tx, "efi-bcb-pix", &secrets, false).await?;
     tx.commit().await?;
     let hook = format!("/webhooks/payments/{}", account.account_id);
     Ok(Shop { tenant, ctx, key: key.expose_secret().to_owned(), hook })
