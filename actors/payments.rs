@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use balcao_agent::desk::paid::{self, Notice};
+use balcao_agent::desk::notices::{self, Notice};
 use balcao_domain::{
     ChannelId, PaymentEventId, PaymentId, TenantCtx, TenantId,
     money::{Currency, Money},
@@ -122,7 +122,7 @@ async fn tell(tx: &mut TenantTx, before: &Charge, state: State) -> Result<Option
     if after.refunded_minor > before.refunded_minor {
         refunds::settle(tx, before.payment_id).await?;
         let back = Notice::Refunded(money(after.refunded_minor - before.refunded_minor));
-        return paid::tell(tx, before, back).await;
+        return notices::tell(tx, before.order_id, back).await;
     }
     if state == before.state || after.captured_minor <= before.captured_minor {
         return Ok(None);
@@ -134,20 +134,20 @@ async fn tell(tx: &mut TenantTx, before: &Charge, state: State) -> Result<Option
                 match refunds::request(tx, before.payment_id, None, "paid late, and its goods were gone")
                     .await
                 {
-                    Ok(Some(_)) => return paid::tell(tx, before, Notice::TooLate).await,
+                    Ok(Some(_)) => return notices::tell(tx, before.order_id, Notice::TooLate).await,
                     // A person gives it back.
                     Ok(None) | Err(RefundError::NoProvider | RefundError::TooMuch { .. }) => {}
                     Err(RefundError::Store(error)) => return Err(error),
                 }
             }
-            paid::tell(tx, before, Notice::Paid).await
+            notices::tell(tx, before.order_id, Notice::Paid).await
         }
         State::PartiallyPaid => {
             let missing = after.expected_minor - after.captured_minor;
             let notice = Notice::Missing { arrived: money(after.captured_minor), missing: money(missing) };
             orders::needs_attention(tx, before.order_id, "paid in part: ask for the rest or give it back")
                 .await?;
-            paid::tell(tx, before, notice).await
+            notices::tell(tx, before.order_id, notice).await
         }
         _ => Ok(None),
     }

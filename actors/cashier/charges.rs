@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use balcao_agent::desk::paid::{self, Notice};
+use balcao_agent::desk::notices::{self, Notice};
 use balcao_domain::{ChannelId, PaymentId, TenantCtx, TenantId, money::Money, payment::Lifecycle};
 use balcao_payments::{
     provider::{Created, Failure, Names, NewCharge},
@@ -84,7 +84,7 @@ impl Cashier {
                     true => None,
                     false => {
                         let charge = payments::get(&mut tx, id).await?;
-                        paid::tell(&mut tx, &charge, Notice::Code(br_code)).await?
+                        notices::tell(&mut tx, charge.order_id, Notice::Code(br_code)).await?
                     }
                 }
             }

@@ -5,9 +5,10 @@
 //! read from the shop's books in the turn that says it; what is confirmed is one numbered summary, and the order's
 //! identity is that number, so a turn that is tried again places nothing twice.
 
+mod after;
 mod checkout;
 pub(crate) mod counter;
-pub mod paid;
+pub mod notices;
 pub mod port;
 pub mod till;
 mod words;
@@ -151,6 +152,9 @@ impl<'a> Desk<'a> {
         if let Some(said) = self.yes_or_no().await? {
             return Ok(Some(said));
         }
+        if let Some(said) = self.after(&words).await? {
+            return Ok(Some(said));
+        }
         if self.asks_for_orders() {
             return self.orders(false).await;
         }
@@ -208,10 +212,13 @@ impl<'a> Desk<'a> {
                 self.checkout().await
             }
             "yes" => self.confirm(argument.parse().ok()).await,
-            "no" => {
-                self.sale.stage = Stage::Cart;
-                self.show_cart(self.say.kept())
-            }
+            "no" => match self.sale.stage {
+                Stage::Asking { .. } => Ok(self.left_alone()),
+                _ => {
+                    self.sale.stage = Stage::Cart;
+                    self.show_cart(self.say.kept())
+                }
+            },
             _ => self.show_cart(String::new()),
         }
     }
@@ -228,7 +235,10 @@ impl<'a> Desk<'a> {
             _ => return Ok(None),
         };
         match (&self.sale.stage, yes) {
-            (Stage::Confirming, true) => self.confirm(Some(self.sale.revision)).await.map(Some),
+            (Stage::Confirming | Stage::Asking { .. }, true) => {
+                self.confirm(Some(self.sale.revision)).await.map(Some)
+            }
+            (Stage::Asking { .. }, false) => Ok(Some(self.left_alone())),
             (Stage::Confirming, false) => {
                 self.sale.stage = Stage::Cart;
                 self.show_cart(self.say.kept()).map(Some)
@@ -239,6 +249,11 @@ impl<'a> Desk<'a> {
             },
             _ => Ok(None),
         }
+    }
+
+    fn left_alone(&mut self) -> Said {
+        self.sale.stage = Stage::Open;
+        Said::new("order.left", self.say.left(), Vec::new())
     }
 
     /// The one thing that was just offered.

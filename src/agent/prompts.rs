@@ -20,6 +20,10 @@ const NAMES: &[&str] = &[
     "tools/view_cart",
     "tools/checkout",
     "tools/order_status",
+    "tools/cancel_order",
+    "tools/change_order",
+    "tools/return_order",
+    "tools/product_details",
     "tools/request_human",
     "tools/end_conversation",
 ];
@@ -68,6 +72,11 @@ impl Prompts {
             added.map_err(|e| PromptError::Render { name: name.into(), cause: e.to_string() })?;
         }
         Ok(Self { environment, versions })
+    }
+
+    /// Every prompt with its version.
+    pub fn versions(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.versions.iter().map(|(name, version)| (*name, version.as_str()))
     }
 
     /// Fills in a prompt's inputs.

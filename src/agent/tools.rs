@@ -5,10 +5,14 @@
 //! To add one: write `tools/<name>.rs` and `prompts/tools/<name>.md`, and list it in [`all`].
 
 mod add_to_cart;
+mod cancel_order;
+mod change_order;
 mod checkout;
 mod end_conversation;
 mod order_status;
+mod product_details;
 mod request_human;
+mod return_order;
 mod search_knowledge;
 mod search_products;
 mod show_products;
@@ -102,7 +106,11 @@ pub fn all() -> Vec<Box<dyn Tool>> {
         Box::new(add_to_cart::AddToCart),
         Box::new(view_cart::ViewCart),
         Box::new(checkout::Checkout),
+        Box::new(product_details::ProductDetails),
         Box::new(order_status::OrderStatus),
+        Box::new(cancel_order::CancelOrder),
+        Box::new(change_order::ChangeOrder),
+        Box::new(return_order::ReturnOrder),
         Box::new(request_human::RequestHuman),
         Box::new(end_conversation::EndConversation),
     ]

@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 
-pub use demo_shops::{DEMO_SHOPS, DemoNumber, DemoShops, demo_documents};
+pub use demo_shops::{DEMO_SHOPS, DemoNumber, DemoShop, DemoShops, demo_documents};
 pub use parts::{Accounts, model, probe_model};
 
 /// How long a stopping server waits for turns and sends under way.

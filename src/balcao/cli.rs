@@ -1,12 +1,17 @@
 //! What one types. The help texts here are the manual.
 
+mod evaluating;
 mod selling;
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use selling::{Catalog, CatalogImport, Ledger, Orders, Payments, Webhooks};
+pub use evaluating::{
+    Eval, EvalAnswers, EvalCompare, EvalDialogues, EvalGate, EvalModel, EvalOutage, EvalReport, EvalScope,
+    Llm,
+};
+pub use selling::{Catalog, CatalogImport, Ledger, Orders, Payments, ReturnStep, Webhooks};
 
 /// The counter where shops serve their customers: over WhatsApp, web chat and an API.
 #[derive(Debug, Parser)]
@@ -109,27 +114,6 @@ pub enum Command {
     /// Score the engine offline: retrieval on BEIR sets, commerce on τ-retail, pass^k of any trials
     #[command(subcommand)]
     Eval(Eval),
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Eval {
-    /// Search on a data set in BEIR layout, by each configuration; `default` is what customers get
-    Retrieval(EvalRetrieval),
-    /// pass^k of trials: the chance that k trials of a task all succeed
-    PassK {
-        /// JSONL with a task, a trial and a reward in each line
-        #[arg(long, value_name = "FILE")]
-        trials: PathBuf,
-    },
-    /// Replay the reference actions of τ-retail through our commerce operations
-    TauRetail {
-        /// Folder with db.json and tasks.json
-        #[arg(long, value_name = "DIR")]
-        data: PathBuf,
-        /// Write each task's final state there, one file a task
-        #[arg(long, value_name = "OUT")]
-        dump: Option<PathBuf>,
-    },
 }
 
 #[derive(Debug, Args)]

@@ -30,6 +30,19 @@ pub fn table<const N: usize>(heading: [&str; N], rows: impl IntoIterator<Item = 
     println!("{table}");
 }
 
+/// The same with as many columns as there happen to be.
+pub fn rows(heading: Vec<String>, rows: impl IntoIterator<Item = Vec<String>>) {
+    let mut table = Table::new();
+    table
+        .load_preset(UTF8_BORDERS_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(heading);
+    for row in rows {
+        table.add_row(row);
+    }
+    println!("{table}");
+}
+
 /// An amount as people read it; one in an unknown currency as its number and its name.
 pub fn money(minor: i64, currency: &str, language: Language) -> String {
     match currency.parse::<Currency>() {

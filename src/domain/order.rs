@@ -64,7 +64,8 @@ impl Status {
             (self, to),
             (Self::AwaitingPayment, Self::Paid | Self::Canceled | Self::Expired)
                 | (Self::Expired | Self::Canceled, Self::Paid)
-                | (Self::Paid, Self::Shipped | Self::Refunded)
+                // What is fetched is never on its way.
+                | (Self::Paid, Self::Shipped | Self::Delivered | Self::Refunded)
                 | (Self::Shipped, Self::Delivered | Self::Refunded)
                 | (Self::Delivered, Self::Refunded)
         )
@@ -97,6 +98,11 @@ pub fn items_total(wanted: &[Wanted]) -> Result<Option<Money>, MoneyError> {
 
 /// Letters and digits of codes: none that look or sound like another (0/O, 1/I/L, 5/S, 2/Z, 8/B).
 const CODE_LETTERS: &[u8; 25] = b"ACDEFGHJKMNPQRTUVWXY34679";
+
+/// Whether codes are written with this letter or digit.
+pub fn is_code_letter(byte: u8) -> bool {
+    CODE_LETTERS.contains(&byte)
+}
 
 /// What a person calls an order, from 8 random bytes: `K7Q3-M9XD`. One in 150 thousand million.
 pub fn code(random: [u8; 8]) -> String {

@@ -10,8 +10,10 @@ use crate::{
     money::Money,
 };
 
+mod after;
 mod words;
 
+pub use after::{Ask, asks, code};
 pub use words::{Heard, content, covers, heard, is_shopping, named, names};
 
 /// Most different things in a cart.
@@ -62,6 +64,20 @@ pub enum Stage {
     Address,
     /// Yes or no to the summary of the present revision.
     Confirming,
+    /// Where an order that is placed is to be sent instead.
+    NewAddress {
+        /// Which.
+        order_id: OrderId,
+    },
+    /// Yes or no to a change of an order that is placed.
+    Asking {
+        /// What is to be done.
+        what: Ask,
+        /// With which.
+        order_id: OrderId,
+        /// What the customer said about it: the new address, the reason.
+        words: String,
+    },
     /// To pay.
     Placed {
         /// Their order.

@@ -143,3 +143,18 @@ pub trait LanguageModel: Send + Sync {
         on_text: &mut (dyn for<'t> FnMut(&'t str) + Send),
     ) -> Result<ChatResponse, LlmError>;
 }
+
+#[async_trait]
+impl<M: LanguageModel + ?Sized> LanguageModel for std::sync::Arc<M> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    async fn chat(
+        &self,
+        request: &ChatRequest,
+        on_text: &mut (dyn for<'t> FnMut(&'t str) + Send),
+    ) -> Result<ChatResponse, LlmError> {
+        (**self).chat(request, on_text).await
+    }
+}

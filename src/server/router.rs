@@ -35,8 +35,8 @@ use crate::{
     error::{Problem, REQUEST_ID, finish},
     page,
     routes::{
-        breakers, conversations, customers, dead_letters, demo, documents, events, health, keys, messages,
-        money, openai, payments, sales, search, turns, webhook,
+        after, breakers, conversations, customers, dead_letters, demo, documents, events, health, keys,
+        messages, money, openai, payments, sales, search, turns, webhook,
     },
     telemetry,
 };
@@ -95,6 +95,10 @@ fn api(settings: &ServerSettings) -> OpenApiRouter<App> {
         .routes(routes!(sales::cancel))
         .routes(routes!(sales::ledger))
         .routes(routes!(sales::money))
+        .routes(routes!(after::ship))
+        .routes(routes!(after::deliver))
+        .routes(routes!(after::returns))
+        .routes(routes!(after::decide))
         .routes(routes!(money::cart))
         .routes(routes!(money::charges))
         .routes(routes!(money::charge))

@@ -1,5 +1,6 @@
 //! The routes, one file a noun.
 
+pub mod after;
 pub mod breakers;
 pub mod conversations;
 pub mod customers;

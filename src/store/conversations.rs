@@ -53,6 +53,21 @@ pub struct Page<T> {
     pub next_cursor: Option<String>,
 }
 
+/// The conversation of a customer, the one last begun.
+pub async fn of_customer(tx: &mut TenantTx, id: CustomerId) -> Result<Option<ConversationId>, StoreError> {
+    let tenant_id = tx.tenant_id().as_uuid();
+    let found = sqlx::query_scalar!(
+        "select conversation_id from conversation
+         where tenant_id = $1 and customer_id = $2 and merged_into is null
+         order by created_at desc, conversation_id desc limit 1",
+        tenant_id,
+        id.as_uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(found.map(ConversationId::from_uuid))
+}
+
 /// One conversation.
 pub async fn get(tx: &mut TenantTx, id: ConversationId) -> Result<Conversation, StoreError> {
     let tenant_id = tx.tenant_id().as_uuid();

@@ -1,5 +1,6 @@
 //! The walk of a message from end to end: the emulated WhatsApp, the webhook, the engine, the outbox, and the phone.
 
+mod afterwards;
 mod answers;
 mod bursts;
 pub mod buying;

@@ -8,7 +8,7 @@ use balcao_domain::{
     money::{Money, MoneyError},
     order::Status,
     reply::ReplyOption,
-    sale::Stage,
+    sale::{Ask, Stage},
     tenant::DeliveryOption,
     turn::Action,
 };
@@ -115,6 +115,10 @@ impl<'a> Desk<'a> {
                     None => self.show_cart(String::new()),
                 }
             }
+            Stage::Asking { what, order_id, words } if present => {
+                let (what, order_id, words) = (*what, *order_id, words.clone());
+                self.carry_out(what, order_id, words).await
+            }
             _ if self.sale.cart.is_empty() => self.show_cart(String::new()),
             _ => self.summary(self.say.older()).await,
         }
@@ -196,18 +200,13 @@ impl<'a> Desk<'a> {
         self.sale.cart.clear();
         self.sale.delivery = None;
         self.sale.stage = Stage::Open;
-        let Some(order_id) = placed else {
-            return Ok(Said::new("sale.clear", self.say.cleared(), Vec::new()));
-        };
-        let status = self.sales.cancel(&self.ctx, order_id).await?;
-        let orders = self.sales.orders(&self.ctx, self.turn.request.conversation_id).await?;
-        let order = orders.into_iter().find(|order| order.order_id == order_id);
-        Ok(match order {
-            Some(order) if status == Status::Canceled => {
-                Said::new("sale.cancel", self.say.canceled(&order.code), Vec::new())
-            }
-            Some(order) => Said::new("sale.cancel", self.say.too_late_to_cancel(&order), human(self.turn)),
-            None => Said::new("sale.clear", self.say.cleared(), Vec::new()),
-        })
+        match placed {
+            // A yes to what will be done comes first, also here.
+            Some(_) => match self.wants(Ask::Cancel, None, String::new()).await? {
+                Some(said) => Ok(said),
+                None => Ok(Said::new("sale.clear", self.say.cleared(), Vec::new())),
+            },
+            None => Ok(Said::new("sale.clear", self.say.cleared(), Vec::new())),
+        }
     }
 }

@@ -4,9 +4,13 @@
 //! the purchase on leaves what the customer reads: the counter's own words, amounts from the books. No sentence of a
 //! model about a price has to be believed.
 
-use balcao_domain::{money::Money, turn::Evidence};
+use balcao_domain::{
+    money::Money,
+    sale::{self, Ask},
+    turn::Evidence,
+};
 
-use super::{Desk, OnOffer, Said, Sales, Shown, Trouble};
+use super::{Desk, OnOffer, Said, Sales, Shown, Trouble, port::Details};
 use crate::{engine::Turn, rule_path::Decided};
 
 /// Products that a search gives the model, each with its variants.
@@ -19,6 +23,8 @@ const LISTED: usize = 8;
 pub(crate) struct Counter<'a> {
     desk: Desk<'a>,
     offers: Vec<OnOffer>,
+    /// What the books said about single products.
+    known: Vec<String>,
     said: Option<Said>,
 }
 
@@ -32,7 +38,7 @@ pub(crate) struct Numbered {
 
 impl<'a> Counter<'a> {
     pub(crate) fn new(turn: &'a Turn<'a>, sales: &'a dyn Sales) -> Self {
-        Self { desk: Desk::new(turn, sales), offers: Vec::new(), said: None }
+        Self { desk: Desk::new(turn, sales), offers: Vec::new(), known: Vec::new(), said: None }
     }
 
     /// What the words name, up to a price in whole units of its currency; numbered.
@@ -62,7 +68,8 @@ impl<'a> Counter<'a> {
     /// What was found, in words: what a reply may rely on.
     pub(crate) fn facts(&self) -> Vec<String> {
         let numbered = (0..self.offers.len()).map(|at| self.numbered(at));
-        numbered.map(|offer| format!("{} — {}", offer.title, offer.price)).collect()
+        let found = numbered.map(|offer| format!("{} — {}", offer.title, offer.price));
+        found.chain(self.known.iter().cloned()).collect()
     }
 
     fn numbers(&self, numbers: &[usize]) -> Result<Vec<&OnOffer>, String> {
@@ -113,6 +120,35 @@ impl<'a> Counter<'a> {
             Ok(None) => Ok(false),
             Err(Trouble(why)) => Err(why),
         }
+    }
+
+    /// Asks whether something is to be done with an order; whether there is any.
+    pub(crate) async fn wants(
+        &mut self,
+        ask: Ask,
+        order: Option<&str>,
+        reason: &str,
+    ) -> Result<bool, String> {
+        let code = order.map(|order| sale::code(order).unwrap_or_else(|| order.to_owned()));
+        match self.desk.wants(ask, code.as_deref(), reason.to_owned()).await {
+            Ok(Some(said)) => self.leave(Ok(said)).map(|()| true),
+            Ok(None) => Ok(false),
+            Err(Trouble(why)) => Err(why),
+        }
+    }
+
+    /// What the books say about one of what was found, and what a reply may rely on of it.
+    pub(crate) async fn details(&mut self, number: usize) -> Result<Details, String> {
+        let variant = match self.numbers(&[number])?.first() {
+            Some(offer) => offer.shown.variant_id,
+            None => return Err("which product?".into()),
+        };
+        let details = self.desk.sales.details(&self.desk.ctx, variant).await?;
+        let mut details = details.ok_or("it has left the catalogue")?;
+        let row = |offer: &OnOffer| format!("{} — {}", offer.shown.title, self.desk.say.row(offer));
+        details.variants = details.offers.iter().map(row).collect();
+        self.known.extend(details.facts());
+        Ok(details)
     }
 
     fn leave(&mut self, said: Result<Said, Trouble>) -> Result<(), String> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use balcao_domain::{
     ConversationId, OrderId, PaymentId, TenantCtx, VariantId,
+    money::Money,
     order::{Status, Wanted},
     sale::Shown,
     tenant::Tenant,
@@ -54,6 +55,33 @@ pub struct Found {
     pub on_request: Vec<String>,
 }
 
+/// All that the books say about a product.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Details {
+    /// What it is called.
+    pub title: String,
+    /// Who makes it.
+    pub brand: Option<String>,
+    /// In the shop's words, shortened.
+    pub description: String,
+    /// Names and values.
+    pub attributes: Vec<String>,
+    /// Its variants as they can be had.
+    pub offers: Vec<OnOffer>,
+    /// The same in words, with prices.
+    pub variants: Vec<String>,
+}
+
+impl Details {
+    /// Line by line: what a reply may rely on.
+    pub fn facts(&self) -> Vec<String> {
+        let brand = self.brand.iter().cloned();
+        let description = (!self.description.is_empty()).then(|| self.description.clone());
+        let all = brand.chain(description).chain(self.attributes.iter().cloned());
+        all.map(|fact| format!("{}: {fact}", self.title)).chain(self.variants.iter().cloned()).collect()
+    }
+}
+
 /// What is to be placed.
 #[derive(Debug, Clone)]
 pub struct ToPlace {
@@ -81,7 +109,7 @@ pub struct Known {
     /// Where it stands.
     pub status: Status,
     /// What it comes to.
-    pub total: balcao_domain::money::Money,
+    pub total: Money,
     /// How it is paid, as long as there is something to pay.
     pub how_paid: HowPaid,
 }
@@ -124,6 +152,54 @@ pub enum Confirmed {
     Changed,
 }
 
+/// What is to be done with an order that is placed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToDo {
+    /// Call it off.
+    Cancel,
+    /// Send it there.
+    Address(String),
+    /// Call it off, and have its lines again.
+    Reopen,
+    /// Note that the customer wants to bring it back.
+    Return {
+        /// For something else, not for the money.
+        exchange: bool,
+        /// In the customer's words.
+        reason: String,
+    },
+}
+
+/// What it came to. The same again comes to the same.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Done {
+    /// It is called off, and nothing was paid.
+    Canceled,
+    /// It is called off, and so much goes back by itself.
+    Refunding(Money),
+    /// It is called off, and a person must give the money back.
+    ByPerson,
+    /// It goes to the new address.
+    Address,
+    /// It is called off; these were its lines, as they are sold now.
+    Reopened(Vec<(Shown, i64)>),
+    /// The wish is noted.
+    Asked,
+    /// It cannot be done; nothing has changed.
+    Refused(Why),
+}
+
+/// Why something cannot be done with an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Where it stands does not allow it.
+    Status(Status),
+    /// It is called off already.
+    CalledOff,
+    /// It is not delivered to an address.
+    NoAddress,
+}
+
 /// The shop's catalogue and order book. Errors are words for the record.
 #[async_trait]
 pub trait Sales: Send + Sync {
@@ -132,6 +208,9 @@ pub trait Sales: Send + Sync {
 
     /// What the words of a question name.
     async fn find(&self, ctx: &TenantCtx, question: &str, limit: usize) -> Result<Found, String>;
+
+    /// All that is known about the product of this variant.
+    async fn details(&self, ctx: &TenantCtx, variant: VariantId) -> Result<Option<Details>, String>;
 
     /// These, as they are now; those that are gone are missing.
     async fn now(&self, ctx: &TenantCtx, variants: &[VariantId]) -> Result<Vec<OnOffer>, String>;
@@ -150,6 +229,6 @@ pub trait Sales: Send + Sync {
     /// The orders of a conversation, newest first.
     async fn orders(&self, ctx: &TenantCtx, conversation: ConversationId) -> Result<Vec<Known>, String>;
 
-    /// Calls an order off that is not paid. Returns where it stands after it.
-    async fn cancel(&self, ctx: &TenantCtx, order: OrderId) -> Result<Status, String>;
+    /// Does something with an order that is placed, or says why it cannot be done.
+    async fn after(&self, ctx: &TenantCtx, order: OrderId, to_do: &ToDo) -> Result<Done, String>;
 }

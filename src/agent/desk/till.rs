@@ -1,5 +1,7 @@
 //! The shop's books, on the database.
 
+mod after;
+
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
@@ -23,7 +25,14 @@ use balcao_store::{
 };
 use rand::Rng;
 
-use super::port::{Charges, Confirmed, Found, HowPaid, Known, Later, OnOffer, Sales, ToPlace};
+use super::port::{
+    Charges, Confirmed, Details, Done, Found, HowPaid, Known, Later, OnOffer, Sales, ToDo, ToPlace,
+};
+
+/// Of a description so many characters are told.
+const DESCRIPTION_CHARS: usize = 1_500;
+/// Of the attributes so many.
+const ATTRIBUTES: usize = 30;
 
 /// How long a turn waits for the shop's provider to make a charge.
 const PROVIDER_PATIENCE: Duration = Duration::from_secs(3);
@@ -278,6 +287,27 @@ impl Sales for Till {
         Ok(Found { question: found.question, offers, on_request })
     }
 
+    async fn details(&self, ctx: &TenantCtx, variant: VariantId) -> Result<Option<Details>, String> {
+        let mut tx = self.store.tenant_tx(ctx).await.map_err(words)?;
+        let found = products::details(&mut tx, variant).await.map_err(words)?;
+        tx.commit().await.map_err(words)?;
+        Ok(found.map(|found| {
+            let attributes = found.attributes.as_object().into_iter().flatten();
+            let attribute = |(name, value): (&String, &serde_json::Value)| {
+                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                format!("{name}: {value}")
+            };
+            Details {
+                title: found.title,
+                brand: found.brand,
+                description: text::clean(&found.description, DESCRIPTION_CHARS),
+                attributes: attributes.map(attribute).take(ATTRIBUTES).collect(),
+                offers: found.offers.into_iter().filter_map(on_offer).collect(),
+                variants: Vec::new(),
+            }
+        }))
+    }
+
     async fn now(&self, ctx: &TenantCtx, variants: &[VariantId]) -> Result<Vec<OnOffer>, String> {
         let mut tx = self.store.tenant_tx(ctx).await.map_err(words)?;
         let offers = products::offers(&mut tx, variants).await.map_err(words)?;
@@ -328,10 +358,7 @@ impl Sales for Till {
         Ok(all)
     }
 
-    async fn cancel(&self, ctx: &TenantCtx, order: OrderId) -> Result<Status, String> {
-        let mut tx = self.store.tenant_tx(ctx).await.map_err(words)?;
-        let status = orders::cancel(&mut tx, order).await.map_err(words)?;
-        tx.commit().await.map_err(words)?;
-        Ok(status)
+    async fn after(&self, ctx: &TenantCtx, order: OrderId, to_do: &ToDo) -> Result<Done, String> {
+        after::carry_out(&self.store, ctx, order, to_do).await.map_err(words)
     }
 }

@@ -1,5 +1,6 @@
 //! What the counter says. Every amount and every count in it is given; nothing here is made up.
 
+mod after;
 mod money;
 
 use balcao_domain::{
@@ -302,24 +303,6 @@ impl Words {
         match self.0 {
             Language::Portuguese => format!("Pedido **{code}** cancelado. Nada será cobrado."),
             Language::English => format!("Order **{code}** is canceled. Nothing will be charged."),
-        }
-    }
-
-    pub fn too_late_to_cancel(self, order: &Known) -> String {
-        let status = self.status(order.status);
-        match self.0 {
-            Language::Portuguese => {
-                format!(
-                    "O pedido **{}** já está como “{status}”; para cancelar, fale com uma pessoa da loja.",
-                    order.code
-                )
-            }
-            Language::English => {
-                format!(
-                    "Order **{}** is already “{status}”; to cancel it, talk to a person of the shop.",
-                    order.code
-                )
-            }
         }
     }
 

@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use balcao_domain::{
     ConversationId, OrderId, TenantCtx, VariantId,
     money::Money,
-    order::Status,
     sale::{Shown, Stage},
     tenant::Tenant,
     turn::{Path, Reason},
@@ -16,7 +15,7 @@ use uuid::Uuid;
 use super::fakes::*;
 use crate::{
     Sales,
-    desk::port::{Confirmed, Found, Known, OnOffer, ToPlace},
+    desk::port::{Confirmed, Details, Done, Found, Known, OnOffer, ToDo, ToPlace},
 };
 
 /// A shelf with these titles, prices in centavos and pieces.
@@ -49,6 +48,17 @@ impl Sales for Shelf {
         Ok(Found { question: question.to_owned(), offers, on_request })
     }
 
+    async fn details(&self, _: &TenantCtx, variant: VariantId) -> Result<Option<Details>, String> {
+        let offers: Vec<OnOffer> =
+            self.0.iter().filter(|offer| offer.shown.variant_id == variant).cloned().collect();
+        Ok(offers.first().map(|offer| Details {
+            title: offer.shown.title.clone(),
+            description: "Linho puro, forrado, 112 cm de comprimento.".into(),
+            offers: offers.clone(),
+            ..Details::default()
+        }))
+    }
+
     async fn now(&self, _: &TenantCtx, variants: &[VariantId]) -> Result<Vec<OnOffer>, String> {
         Ok(self.0.iter().filter(|offer| variants.contains(&offer.shown.variant_id)).cloned().collect())
     }
@@ -65,7 +75,7 @@ impl Sales for Shelf {
         Ok(Vec::new())
     }
 
-    async fn cancel(&self, _: &TenantCtx, _: OrderId) -> Result<Status, String> {
+    async fn after(&self, _: &TenantCtx, _: OrderId, _: &ToDo) -> Result<Done, String> {
         Err("there is no order".into())
     }
 }

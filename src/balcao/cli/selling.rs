@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 #[derive(Debug, Subcommand)]
 pub enum Catalog {
@@ -80,6 +80,57 @@ pub enum Orders {
         #[arg(long, value_name = "E…")]
         end_to_end_id: Option<String>,
     },
+    /// It is on its way: the customer is told
+    Ship {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        /// Its code (K7Q2-M9XD) or ord_…
+        order: String,
+        /// The carrier's number, as the customer is told it
+        #[arg(long, value_name = "CODE")]
+        tracking: Option<String>,
+    },
+    /// It was handed over, or fetched: the customer is told
+    Deliver {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        /// Its code (K7Q2-M9XD) or ord_…
+        order: String,
+    },
+    /// What customers want to bring back, newest first
+    Returns {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        /// Also those that are decided
+        #[arg(long)]
+        all: bool,
+        #[arg(long, default_value_t = 50)]
+        limit: i64,
+    },
+    /// Decide about something that is to come back: the customer is told
+    #[command(
+        after_help = "  balcao orders return ret_… approve --tenant loja-aurora\n  balcao orders return ret_… refuse --why \"it was worn\" --tenant loja-aurora\n  balcao orders return ret_… receive --refund --tenant loja-aurora     # on the shelf again, and the money goes back\n  balcao orders return ret_… receive --keep-off-shelf --minor 1500 --tenant loja-aurora"
+    )]
+    Return {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        /// ret_…
+        id: String,
+        #[arg(value_enum)]
+        step: ReturnStep,
+        /// Why not, for the customer
+        #[arg(long, required_if_eq("step", "refuse"))]
+        why: Option<String>,
+        /// Give back what its items cost
+        #[arg(long)]
+        refund: bool,
+        /// Give back this much, in minor units
+        #[arg(long, value_name = "CENTS", conflicts_with = "refund")]
+        minor: Option<i64>,
+        /// What came back cannot be sold again
+        #[arg(long)]
+        keep_off_shelf: bool,
+    },
     /// Give money back through the provider it came from
     #[command(
         after_help = "A running server asks the provider, once however often it is tried, and tells the customer when the money has moved.\n\n  balcao orders refund K7Q2-M9XD --tenant loja-aurora --reason \"arrived broken\"\n  balcao orders refund K7Q2-M9XD --tenant loja-aurora --minor 1000 --reason \"late\""
@@ -96,6 +147,16 @@ pub enum Orders {
         #[arg(long, default_value = "asked for by an operator")]
         reason: String,
     },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReturnStep {
+    /// It may come back
+    Approve,
+    /// It may not
+    Refuse,
+    /// It is here
+    Receive,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,9 +1,9 @@
 //! `balcao orders`: what was ordered, and the word of a person that it was paid.
 
 use anyhow::{Context, bail};
-use balcao_agent::desk::{self, paid::Notice};
+use balcao_agent::desk::notices::{self, Notice};
 use balcao_domain::{
-    OrderId, TenantCtx,
+    OrderId, ReturnId, TenantCtx,
     order::Status,
     payment::{Fact, FactKind, State},
     tenant::Tenant,
@@ -11,6 +11,7 @@ use balcao_domain::{
 use balcao_store::{
     StoreError, TenantTx,
     sales::{
+        after::{self, Decision},
         orders::{self, Order},
         payments::{self, Applied, Charge},
         refunds,
@@ -20,7 +21,7 @@ use serde_json::json;
 
 use crate::{
     boot::{self, Opened},
-    cli::{Global, Orders},
+    cli::{Global, Orders, ReturnStep},
     output,
 };
 
@@ -37,6 +38,10 @@ async fn carry_out(global: &Global, command: Orders, opened: &Opened) -> anyhow:
         Orders::List { tenant, .. }
         | Orders::Show { tenant, .. }
         | Orders::Paid { tenant, .. }
+        | Orders::Ship { tenant, .. }
+        | Orders::Deliver { tenant, .. }
+        | Orders::Returns { tenant, .. }
+        | Orders::Return { tenant, .. }
         | Orders::Refund { tenant, .. } => tenant,
     };
     let shop = opened.tenant(slug).await?;
@@ -70,7 +75,7 @@ async fn carry_out(global: &Global, command: Orders, opened: &Opened) -> anyhow:
             let minor = minor.unwrap_or(order.total_minor);
             let state = book(&mut tx, &charge, minor, end_to_end_id.as_deref()).await?;
             if state == State::Paid && charge.state != State::Paid {
-                desk::paid::tell(&mut tx, &charge, Notice::Paid)
+                notices::tell(&mut tx, charge.order_id, Notice::Paid)
                     .await
                     .context("failed to tell the customer")?;
             }
@@ -81,6 +86,68 @@ async fn carry_out(global: &Global, command: Orders, opened: &Opened) -> anyhow:
                 println!("{came} booked: order {} is {}", order.code, order.status.as_str());
                 if let Some(attention) = &order.attention {
                     println!("look at it: {attention}");
+                }
+            })
+        }
+        Orders::Ship { order, tracking, .. } => {
+            let id = find(&mut tx, &order).await?.order_id;
+            after::ship(&mut tx, id, tracking.as_deref()).await.context("failed to write it down")??;
+            notices::tell(&mut tx, id, Notice::Shipped(tracking))
+                .await
+                .context("failed to tell the customer")?;
+            moved(global, tx, id).await
+        }
+        Orders::Deliver { order, .. } => {
+            let id = find(&mut tx, &order).await?.order_id;
+            after::deliver(&mut tx, id).await.context("failed to write it down")??;
+            notices::tell(&mut tx, id, Notice::Delivered).await.context("failed to tell the customer")?;
+            moved(global, tx, id).await
+        }
+        Orders::Returns { all, limit, .. } => {
+            let found = after::returns(&mut tx, !all, limit).await.context("failed to list the returns")?;
+            output::print(global.json, &found, |found| {
+                output::table(
+                    ["id", "when", "order", "kind", "state", "reason"],
+                    found.iter().map(|one| {
+                        [
+                            one.return_id.to_string(),
+                            one.created_at.format("%Y-%m-%d %H:%M").to_string(),
+                            one.order_id.to_string(),
+                            one.kind.clone(),
+                            one.state.clone(),
+                            one.reason.clone(),
+                        ]
+                    }),
+                );
+            })
+        }
+        Orders::Return { id, step, why, refund, minor, keep_off_shelf, .. } => {
+            let id: ReturnId =
+                id.parse().context("a return is called ret_… (see `balcao orders returns`)")?;
+            let known = after::get_return(&mut tx, id).await.context("there is no such return")?;
+            let order = orders::get(&mut tx, known.order_id).await?;
+            let decision = match step {
+                ReturnStep::Approve => Decision::Approve,
+                ReturnStep::Refuse => Decision::Refuse { why: why.unwrap_or_default() },
+                ReturnStep::Receive => Decision::Receive {
+                    goods: if keep_off_shelf { Vec::new() } else { after::all_goods(&order) },
+                    refund_minor: minor.or(refund.then_some(order.items_minor - order.discount_minor)),
+                },
+            };
+            let decided = after::decide(&mut tx, id, &decision).await?;
+            let exchange = decided.kind == "exchange";
+            let notice = match decision {
+                Decision::Approve => Notice::ReturnDecided { exchange, refused: None },
+                Decision::Refuse { why } => Notice::ReturnDecided { exchange, refused: Some(why) },
+                Decision::Receive { .. } => Notice::Returned,
+            };
+            notices::tell(&mut tx, decided.order_id, notice).await.context("failed to tell the customer")?;
+            tx.commit().await?;
+            output::print(global.json, &after_shown(id, &decided), |_| {
+                println!("written down, and the customer is told");
+                if let Some(minor) = decided.refunding_minor {
+                    let amount = output::money(minor, &order.currency, shop.language);
+                    println!("{amount} goes back; a running server asks the provider for it");
                 }
             })
         }
@@ -104,6 +171,18 @@ async fn carry_out(global: &Global, command: Orders, opened: &Opened) -> anyhow:
             })
         }
     }
+}
+
+async fn moved(global: &Global, mut tx: TenantTx, id: OrderId) -> anyhow::Result<()> {
+    let order = orders::get(&mut tx, id).await?;
+    tx.commit().await?;
+    output::print(global.json, &order, |order| {
+        println!("order {} is {}; the customer is told", order.code, order.status.as_str());
+    })
+}
+
+fn after_shown(id: ReturnId, decided: &after::Decided) -> serde_json::Value {
+    json!({ "return_id": id, "order_id": decided.order_id, "kind": decided.kind, "refunding_minor": decided.refunding_minor })
 }
 
 fn status_of(word: &str) -> anyhow::Result<Status> {

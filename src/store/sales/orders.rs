@@ -376,7 +376,7 @@ async fn lock(tx: &mut TenantTx, id: OrderId) -> Result<(Status, bool), StoreErr
     Ok((status, row.over))
 }
 
-async fn set_status(
+pub(super) async fn set_status(
     tx: &mut TenantTx,
     id: OrderId,
     status: Status,

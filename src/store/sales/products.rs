@@ -313,6 +313,49 @@ pub async fn offers(tx: &mut TenantTx, variants: &[VariantId]) -> Result<Vec<Off
     Ok(rows.into_iter().map(Offer::from).collect())
 }
 
+/// All that is known about a product.
+#[derive(Debug, Clone, Serialize)]
+pub struct Details {
+    pub title: String,
+    pub brand: Option<String>,
+    pub description: String,
+    pub attributes: serde_json::Value,
+    /// Its variants, in their source's order.
+    pub offers: Vec<Offer>,
+}
+
+/// The product of a variant; `None` where it has left the shelf.
+pub async fn details(tx: &mut TenantTx, variant: VariantId) -> Result<Option<Details>, StoreError> {
+    let tenant_id = tx.tenant_id().as_uuid();
+    let product = sqlx::query!(
+        "select p.product_id, p.title, p.brand, p.description, p.attributes
+         from product p join variant v on v.tenant_id = p.tenant_id and v.product_id = p.product_id
+         where p.tenant_id = $1 and v.variant_id = $2 and p.listed",
+        tenant_id,
+        variant.as_uuid(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    let Some(product) = product else { return Ok(None) };
+    let variants = sqlx::query_scalar!(
+        "select variant_id from variant where tenant_id = $1 and product_id = $2 order by position, variant_id",
+        tenant_id,
+        product.product_id,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let order: Vec<VariantId> = variants.into_iter().map(VariantId::from_uuid).collect();
+    let mut offers = offers(tx, &order).await?;
+    offers.sort_by_key(|offer| order.iter().position(|id| *id == offer.variant_id));
+    Ok(Some(Details {
+        title: product.title,
+        brand: product.brand,
+        description: product.description,
+        attributes: product.attributes,
+        offers,
+    }))
+}
+
 /// What a search found.
 #[derive(Debug, Clone, Serialize)]
 pub struct Found {

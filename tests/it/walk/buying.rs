@@ -193,7 +193,7 @@ async fn more_than_there_is_is_not_promised() {
 async fn an_order_that_is_called_off_gives_its_stock_back() {
     let counter = open(settings()).await;
     let eva = greeted(&counter, "5511900007005").await;
-    let heard = talk(&eva, &["boné", "quero", "1", "fechar", "1", "sim", "cancelar"]).await;
+    let heard = talk(&eva, &["boné", "quero", "1", "fechar", "1", "sim", "cancelar", "sim"]).await;
     let last = heard.last().expect("an answer");
     assert!(last.contains("cancelado"), "{heard:?}");
     assert_eq!(value(&counter, "select status from sales_order").await, "canceled");

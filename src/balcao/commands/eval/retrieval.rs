@@ -16,8 +16,8 @@ use balcao_retrieval::{
 };
 use balcao_store::{Store, knowledge, tenants};
 use futures::{StreamExt, TryStreamExt};
-use indicatif::{ProgressBar, ProgressStyle};
 
+use super::bar;
 use crate::{
     boot,
     cli::{EvalRetrieval, Global},
@@ -281,13 +281,6 @@ fn documents(found: impl Iterator<Item = (String, f32)>) -> Vec<(String, f64)> {
         }
     }
     ranked
-}
-
-fn bar(length: usize, what: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg:10} {bar:30} {pos}/{len}, {per_sec}, {eta} left");
-    ProgressBar::new(length as u64)
-        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        .with_message(what.to_owned())
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
-//! The customer hears of their money: that it arrived, that some is missing, that it goes back, what to pay with.
+//! The customer hears of their order outside a turn: that its money arrived, is missing or goes back, what to pay with,
+//! that it is on its way, was handed over, or may come back.
 
 use balcao_channels::{Outgoing, api, whatsapp};
 use balcao_domain::{
-    ChannelId, Language, OutboxId, channel::Kind as ChannelKind, money::Money, reply::Reply,
+    ChannelId, Language, OrderId, OutboxId, channel::Kind as ChannelKind, money::Money, reply::Reply,
 };
 use balcao_store::{
     StoreError, TenantTx, conversations,
-    sales::{orders, payments::Charge, reports},
+    sales::{orders, reports},
     tenants,
     turns::{self, NewOutgoing},
 };
@@ -31,6 +32,19 @@ pub enum Notice {
     Refunded(Money),
     /// The code to pay with, which was not there yet when the order was placed.
     Code(String),
+    /// It is on its way, with this number of the carrier's.
+    Shipped(Option<String>),
+    /// It was handed over.
+    Delivered,
+    /// The shop has decided about bringing it back; refused for this reason, or approved.
+    ReturnDecided {
+        /// For something else, not for the money.
+        exchange: bool,
+        /// Why not.
+        refused: Option<String>,
+    },
+    /// It has come back.
+    Returned,
 }
 
 /// Says it in the conversation that the order came from, in the transaction that writes down what is said: both happen
@@ -40,10 +54,10 @@ pub enum Notice {
 /// As the store.
 pub async fn tell(
     tx: &mut TenantTx,
-    charge: &Charge,
+    order: OrderId,
     notice: Notice,
 ) -> Result<Option<ChannelId>, StoreError> {
-    let order = orders::get(tx, charge.order_id).await?;
+    let order = orders::get(tx, order).await?;
     let Some(conversation) = order.conversation_id else { return Ok(None) };
     let language = match turns::language(tx, conversation).await? {
         Some(language) => language,
@@ -70,6 +84,12 @@ fn words(code: &str, total: Money, attention: bool, notice: Notice, language: La
         Notice::TooLate => Reply::text(say.too_late(code, total)),
         Notice::Missing { arrived, missing } => Reply::text(say.missing(code, arrived, missing)),
         Notice::Refunded(amount) => Reply::text(say.refunded(code, amount)),
+        Notice::Shipped(tracking) => Reply::text(say.shipped(code, tracking.as_deref())),
+        Notice::Delivered => Reply::text(say.delivered(code)),
+        Notice::ReturnDecided { exchange, refused } => {
+            Reply::text(say.return_decided(code, exchange, refused.as_deref()))
+        }
+        Notice::Returned => Reply::text(say.returned(code)),
         Notice::Code(br_code) => Reply { copyable: Some(br_code), ..Reply::text(say.code(code, total)) },
     }
 }
