@@ -8,12 +8,13 @@ TLS := $(shell pkg-config --exists openssl 2>/dev/null || echo --features balcao
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: run test check lint fmt assets bench browser sql clean-data help
+.PHONY: run test check lint fmt assets bench browser eval sql clean-data help
 
 help:
 	@echo "make run     fetch what is needed, build, and serve the two demo shops on http://127.0.0.1:8080"
 	@echo "make test    fetch what is needed and run every test"
 	@echo "make check   what CI runs: format, lints, tests"
+	@echo "make eval    score the engine on the golden sets, hold it against the baseline, and write a page about it"
 	@echo "make bench   the measurements of the README"
 	@echo "make sql     refresh .sqlx after changing SQL"
 
@@ -42,6 +43,16 @@ bench: assets
 	$(CARGO) build --release -p balcao $(TLS)
 	$(TARGET)/release/balcao bench all
 	$(CARGO) bench -p balcao-domain --bench breaker
+
+# The golden questions and dialogues of the demo shops, without a model: about two minutes on two cores.
+eval: assets
+	$(CARGO) build -p balcao $(TLS)
+	$(TARGET)/debug/balcao eval answers
+	$(TARGET)/debug/balcao eval dialogues
+	$(TARGET)/debug/balcao eval report latest:answers --out $(TARGET)/eval-answers.html
+	$(TARGET)/debug/balcao eval report latest:dialogues --out $(TARGET)/eval-dialogues.html
+	$(TARGET)/debug/balcao eval gate latest:answers
+	$(TARGET)/debug/balcao eval gate latest:dialogues
 
 sql:
 	scripts/prepare-sql
