@@ -1,6 +1,6 @@
 //! An answer in the shop's own words: the sentences of the best passages that say most about the question.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use balcao_domain::text;
 use balcao_retrieval::Hit;
@@ -8,13 +8,15 @@ use balcao_retrieval::Hit;
 use crate::sources::own_lines;
 
 /// Passages that are looked at.
-const PASSAGES: usize = 3;
+const PASSAGES: usize = 5;
 /// The longest extract, in characters.
 const CHARS: usize = 420;
 /// The most sentences.
 const SENTENCES: usize = 3;
 /// How much lower passages count.
-const BY_RANK: [f32; PASSAGES] = [1.0, 0.8, 0.65];
+const BY_RANK: [f32; PASSAGES] = [1.0, 0.85, 0.75, 0.65, 0.6];
+/// What a sentence gains that has the kind of thing that is asked for: a price, a time, a number of days.
+const OF_THE_KIND: f32 = 0.3;
 
 /// An extract and the passage it is from.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,7 +39,7 @@ struct Sentence<'a> {
 
 /// The sentences that answer best, quoted word for word.
 pub fn best<'a>(question: &str, hits: &'a [Hit]) -> Option<Extract<'a>> {
-    let wanted = stems(question);
+    let wanted = Wanted::of(question, &hits[..hits.len().min(PASSAGES)]);
     let candidates = hits.iter().take(PASSAGES).zip(BY_RANK).filter_map(|(hit, weight)| {
         let (score, quote) = of_passage(&wanted, hit)?;
         Some((score * weight, Extract { quote, hit }))
@@ -45,20 +47,125 @@ pub fn best<'a>(question: &str, hits: &'a [Hit]) -> Option<Extract<'a>> {
     candidates.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, extract)| extract)
 }
 
-fn of_passage(wanted: &BTreeSet<String>, hit: &Hit) -> Option<(f32, String)> {
+/// What a question asks for.
+struct Wanted {
+    /// Its stems, and what each is worth: one that every passage has tells nothing apart.
+    stems: BTreeMap<String, f32>,
+    kind: Option<Kind>,
+}
+
+/// The kind of thing that answers a question.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Price,
+    Duration,
+    Time,
+}
+
+impl Wanted {
+    fn of(question: &str, hits: &[Hit]) -> Self {
+        let passages: Vec<BTreeSet<String>> = hits.iter().map(|hit| stems(&hit.text)).collect();
+        let worth = |stem: &String| {
+            let having = passages.iter().filter(|passage| passage.contains(stem)).count();
+            #[expect(clippy::cast_precision_loss, reason = "a handful of passages")]
+            let share = having as f32 / passages.len().max(1) as f32;
+            1.5 - share
+        };
+        let stems =
+            stems(question).into_iter().map(|stem| (worth(&stem), stem)).map(|(w, s)| (s, w)).collect();
+        Self { stems, kind: kind_asked(question) }
+    }
+
+    /// The share of what is wanted that a text has, by worth.
+    fn overlap(&self, written: &str) -> f32 {
+        let all: f32 = self.stems.values().sum();
+        if all <= 0.0 {
+            return 0.0;
+        }
+        let has = stems(written);
+        let common: f32 =
+            self.stems.iter().filter(|(stem, _)| has.contains(*stem)).map(|(_, worth)| worth).sum();
+        common / all
+    }
+
+    /// What a sentence gains by having the kind of thing that is asked for.
+    fn kind(&self, sentence: &str) -> f32 {
+        match self.kind {
+            Some(kind) if has_kind(kind, sentence) => OF_THE_KIND,
+            _ => 0.0,
+        }
+    }
+}
+
+fn kind_asked(question: &str) -> Option<Kind> {
+    let words = text::words(question);
+    let any = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));
+    let said = format!(" {} ", words.join(" "));
+    let phrase = |known: &[&str]| known.iter().any(|known| said.contains(&format!(" {known} ")));
+    if phrase(&[
+        "quanto tempo",
+        "how long",
+        "how soon",
+        "how quick",
+        "how many days",
+        "quantos dias",
+        "em quantos dias",
+    ]) || any(&["prazo", "demora", "demoram", "leva"])
+    {
+        return Some(Kind::Duration);
+    }
+    if any(&["preco", "custa", "custam", "custo", "valor", "cost", "costs", "price", "prices", "pay", "much"])
+        || phrase(&[
+            "quanto e",
+            "quanto fica",
+            "quanto sai",
+            "qto e",
+            "qto custa",
+            "qto fica",
+            "qnt",
+            "how much",
+        ])
+    {
+        return Some(Kind::Price);
+    }
+    if phrase(&["que horas", "q horas", "what time", "ate que horas", "which hours"])
+        || any(&["horario", "horarios"])
+    {
+        return Some(Kind::Time);
+    }
+    None
+}
+
+fn has_kind(kind: Kind, sentence: &str) -> bool {
+    let digit = sentence.chars().any(|c| c.is_ascii_digit());
+    let folded = text::fold(sentence);
+    let free = ["gratis", "gratuit", "free", "sem custo"].iter().any(|word| folded.contains(word));
+    match kind {
+        Kind::Price => digit && (sentence.contains("R$") || sentence.contains(['£', '€', '$', '%'])) || free,
+        Kind::Duration => {
+            digit
+                && ["dia", "hora", "minuto", "semana", "mes", "day", "hour", "minute", "week", "month"]
+                    .iter()
+                    .any(|word| folded.contains(word))
+        }
+        Kind::Time => digit && ["h", " am", " pm", ":"].iter().any(|mark| folded.contains(mark)),
+    }
+}
+
+fn of_passage(wanted: &Wanted, hit: &Hit) -> Option<(f32, String)> {
     let sentences = split(&hit.text);
-    let above = overlap(wanted, &hit.headings.join(" ")).max(overlap(wanted, &hit.title) * 0.5);
+    let above = wanted.overlap(&hit.headings.join(" ")).max(wanted.overlap(&hit.title) * 0.5);
     let mut title_score = above;
     let mut best: Option<(f32, usize)> = None;
     for (at, sentence) in sentences.iter().enumerate() {
-        let own = overlap(wanted, sentence.text);
+        let own = wanted.overlap(sentence.text);
         if sentence.is_title {
             title_score = own.max(above);
             continue;
         }
         // The sentence right under a fitting title is its answer, whatever its words.
         let follows = at.checked_sub(1).is_none_or(|before| sentences[before].is_title);
-        let score = own + title_score * if follows { 0.9 } else { 0.5 };
+        let score = own + title_score * if follows { 0.9 } else { 0.5 } + wanted.kind(sentence.text);
         if best.is_none_or(|(known, _)| score > known) {
             best = Some((score, at));
         }
@@ -119,18 +226,6 @@ fn split(passage: &str) -> Vec<Sentence<'_>> {
 fn starts_numbered(line: &str) -> bool {
     line.split_once(['.', ')'])
         .is_some_and(|(n, _)| !n.is_empty() && n.len() < 3 && n.bytes().all(|b| b.is_ascii_digit()))
-}
-
-/// The share of the wanted stems a text has.
-fn overlap(wanted: &BTreeSet<String>, written: &str) -> f32 {
-    if wanted.is_empty() {
-        return 0.0;
-    }
-    let has = stems(written);
-    let common = wanted.iter().filter(|stem| has.contains(*stem)).count();
-    #[expect(clippy::cast_precision_loss, reason = "a question has a handful of words")]
-    let share = common as f32 / wanted.len() as f32;
-    share
 }
 
 /// Words of four letters or more and numbers, cut so that `troca`, `trocar` and `trocas` meet.
