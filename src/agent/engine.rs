@@ -26,7 +26,7 @@ use tokio::time::Instant;
 
 use crate::{
     config::EngineConfig,
-    desk,
+    desk, extract,
     model_path::{self, Fact, ModelPath},
     reading::Reading,
     rule_path::{self, Decided},
@@ -53,6 +53,8 @@ pub struct Turn<'a> {
     pub first_name: Option<String>,
     pub facts: Vec<Fact>,
     pub search: Option<SearchResult>,
+    /// How near the sentences that were found are to the question in meaning.
+    pub meaning: extract::Meaning,
 }
 
 impl Turn<'_> {
@@ -116,6 +118,7 @@ impl Engine {
             first_name: request.customer_name.as_deref().and_then(first_name),
             facts: model_path::facts(pack, language, &local_time(request, pack)),
             search: None,
+            meaning: extract::Meaning::default(),
         }
     }
 
@@ -137,6 +140,18 @@ impl Engine {
         match tokio::time::timeout(limit, self.config.searcher.search(&ctx, &query)).await {
             Ok(result) => result.map_err(|error| error.to_string()),
             Err(_) => Err(format!("the search took longer than {limit:?}")),
+        }
+    }
+
+    /// How near what was found is to the question, sentence by sentence; nothing where time is short.
+    async fn meaning(&self, turn: &Turn<'_>) -> extract::Meaning {
+        let Some(search) = &turn.search else { return extract::Meaning::default() };
+        let left = Instant::from_std(turn.request.deadline).saturating_duration_since(Instant::now());
+        let sentences = extract::sentences(&search.hits);
+        let alike = self.config.searcher.alike(&search.query, &sentences);
+        match tokio::time::timeout(left / 2, alike).await {
+            Ok(Some(near)) => extract::Meaning::of(sentences, &near),
+            Ok(None) | Err(_) => extract::Meaning::default(),
         }
     }
 
@@ -265,6 +280,9 @@ impl Agent for Engine {
             Some(sales) => desk::browse(&turn, sales, documents_know(&turn), &mut evidence).await,
             None => None,
         };
+        if offered.is_none() && documents_know(&turn) {
+            turn.meaning = self.meaning(&turn).await;
+        }
         let decided = offered.unwrap_or_else(|| rule_path::answer(&turn, &mut evidence));
         stage(&mut evidence, "rules", began.elapsed());
         watch(Progress::Sources { sources: decided.reply.sources.clone() });

@@ -1,6 +1,6 @@
 //! An answer in the shop's own words: the sentences of the best passages that say most about the question.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use balcao_domain::text;
 use balcao_retrieval::Hit;
@@ -14,9 +14,13 @@ const CHARS: usize = 420;
 /// The most sentences.
 const SENTENCES: usize = 3;
 /// How much lower passages count.
-const BY_RANK: [f32; PASSAGES] = [1.0, 0.85, 0.75, 0.65, 0.6];
+const BY_RANK: [f32; PASSAGES] = [1.0, 0.95, 0.9, 0.85, 0.8];
 /// What a sentence gains that has the kind of thing that is asked for: a price, a time, a number of days.
 const OF_THE_KIND: f32 = 0.3;
+/// What the sentence nearest in meaning gains.
+const MEANING: f32 = 1.6;
+/// Sentences that are compared by meaning.
+const COMPARED: usize = 32;
 
 /// An extract and the passage it is from.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,11 +41,36 @@ struct Sentence<'a> {
     is_item: bool,
 }
 
+/// How near sentences are to the question in meaning, from 0 (the farthest of them) to 1.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Meaning(HashMap<String, f32>);
+
+impl Meaning {
+    /// From the cosines of the sentences, in their order.
+    pub fn of(sentences: Vec<String>, near: &[f32]) -> Self {
+        let low = near.iter().copied().fold(f32::INFINITY, f32::min);
+        let high = near.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        // A model's cosines lie close together: what tells sentences apart is how far between the extremes they are.
+        let width = (high - low).max(f32::MIN_POSITIVE);
+        Self(sentences.into_iter().zip(near.iter().map(|near| (near - low) / width)).collect())
+    }
+
+    fn near(&self, sentence: &str) -> f32 {
+        self.0.get(&shorten(sentence)).copied().unwrap_or_default()
+    }
+}
+
+/// The sentences whose meaning is worth knowing, as [`Meaning::of`] wants them.
+pub fn sentences(hits: &[Hit]) -> Vec<String> {
+    let all = hits.iter().take(PASSAGES).flat_map(|hit| split(&hit.text));
+    all.filter(|sentence| !sentence.is_title).map(|sentence| shorten(sentence.text)).take(COMPARED).collect()
+}
+
 /// The sentences that answer best, quoted word for word.
-pub fn best<'a>(question: &str, hits: &'a [Hit]) -> Option<Extract<'a>> {
+pub fn best<'a>(question: &str, hits: &'a [Hit], meaning: &Meaning) -> Option<Extract<'a>> {
     let wanted = Wanted::of(question, &hits[..hits.len().min(PASSAGES)]);
     let candidates = hits.iter().take(PASSAGES).zip(BY_RANK).filter_map(|(hit, weight)| {
-        let (score, quote) = of_passage(&wanted, hit)?;
+        let (score, quote) = of_passage(&wanted, hit, meaning)?;
         Some((score * weight, Extract { quote, hit }))
     });
     candidates.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, extract)| extract)
@@ -152,7 +181,7 @@ fn has_kind(kind: Kind, sentence: &str) -> bool {
     }
 }
 
-fn of_passage(wanted: &Wanted, hit: &Hit) -> Option<(f32, String)> {
+fn of_passage(wanted: &Wanted, hit: &Hit, meaning: &Meaning) -> Option<(f32, String)> {
     let sentences = split(&hit.text);
     let above = wanted.overlap(&hit.headings.join(" ")).max(wanted.overlap(&hit.title) * 0.5);
     let mut title_score = above;
@@ -165,7 +194,10 @@ fn of_passage(wanted: &Wanted, hit: &Hit) -> Option<(f32, String)> {
         }
         // The sentence right under a fitting title is its answer, whatever its words.
         let follows = at.checked_sub(1).is_none_or(|before| sentences[before].is_title);
-        let score = own + title_score * if follows { 0.9 } else { 0.5 } + wanted.kind(sentence.text);
+        let score = own
+            + title_score * if follows { 0.9 } else { 0.5 }
+            + wanted.kind(sentence.text)
+            + MEANING * meaning.near(sentence.text);
         if best.is_none_or(|(known, _)| score > known) {
             best = Some((score, at));
         }
@@ -235,4 +267,46 @@ fn stems(written: &str) -> BTreeSet<String> {
         .filter(|word| word.chars().count() >= 4 || word.chars().any(|c| c.is_ascii_digit()) || word == "pix")
         .map(|word| word.chars().take(5).collect())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hit(text: &str) -> Hit {
+        crate::scenes::fakes::hit(1, "Loja", text)
+    }
+
+    fn quoted(question: &str, hits: &[Hit], meaning: &Meaning) -> String {
+        best(question, hits, meaning).expect("an extract").quote
+    }
+
+    #[test]
+    fn who_asks_for_a_price_is_quoted_a_price() {
+        let hits = [hit("The Tideline mug is made by hand in Bristol.\n\nThe mug costs £18.")];
+        assert!(
+            quoted("price of a tideline mug", &hits, &Meaning::default()).starts_with("The mug costs £18")
+        );
+        let hits = [hit("O conserto na garantia é grátis.\n\nO conserto fica pronto em 10 dias úteis.")];
+        assert!(quoted("quanto tempo demora o conserto", &hits, &Meaning::default()).contains("10 dias"));
+    }
+
+    #[test]
+    fn a_word_that_every_passage_has_tells_nothing_apart() {
+        let hits = [
+            hit("A loja entrega em todo o país."),
+            hit("A loja fica perto do metrô."),
+            hit("A loja aceita troca de biquíni com o lacre."),
+        ];
+        assert!(quoted("a loja troca biquíni", &hits, &Meaning::default()).contains("lacre"));
+    }
+
+    #[test]
+    fn the_sentence_that_is_nearest_in_meaning_wins_where_words_do_not_decide() {
+        let hits = [hit("Os dados ficam guardados por cinco anos.\n\nNão enviamos para fora do Brasil.")];
+        let all = sentences(&hits);
+        assert_eq!(all.len(), 2);
+        let meaning = Meaning::of(all, &[0.78, 0.86]);
+        assert!(quoted("mandam pra portugal", &hits, &meaning).contains("fora do Brasil"));
+    }
 }

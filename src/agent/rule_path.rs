@@ -73,7 +73,7 @@ fn extracted(turn: &Turn<'_>, evidence: &mut Evidence) -> Option<Decided> {
     if search.confidence < turn.request.tenant.settings.extract_confidence {
         return None;
     }
-    let extract = extract::best(&turn.question(), &search.hits)?;
+    let extract = extract::best(&turn.question(), &search.hits, &turn.meaning)?;
     let mut scene = turn.scene();
     scene.slots.insert("quote", extract.quote.clone());
     scene.slots.insert("source", extract.hit.title.clone());

@@ -1,7 +1,7 @@
 //! Scenes at the counter: whole turns with a scripted model and a search of a few passages.
 
 mod attack;
-mod fakes;
+pub(crate) mod fakes;
 mod model;
 mod prompt;
 mod rules;

@@ -16,6 +16,7 @@ use balcao_domain::{Language, TenantCtx, TenantId, turn::Stage};
 use balcao_llm::{EmbedError, Embedder};
 use balcao_store::{Store, StoreError, knowledge};
 use moka::future::Cache;
+use sha2::{Digest, Sha256};
 
 use crate::{
     Hit, SearchError, SearchRequest, SearchResult, Searcher,
@@ -47,6 +48,8 @@ const EMBED_PATIENCE: Duration = Duration::from_secs(2);
 /// Question vectors kept (1.5 kB each) and whole results (some 10 kB each).
 const QUERY_VECTORS: u64 = 10_000;
 const RESULTS: u64 = 2_000;
+/// Sentence vectors kept: those that are quoted come again and again.
+const SENTENCE_VECTORS: u64 = 5_000;
 /// A result nobody asked for again is forgotten.
 const RESULT_IDLE: Duration = Duration::from_secs(10 * 60);
 
@@ -57,6 +60,8 @@ pub struct HybridSearcher {
     embedder: Arc<dyn Embedder>,
     vectors: Cache<String, Arc<Vec<f32>>>,
     results: Cache<ResultKey, Arc<SearchResult>>,
+    /// Of sentences, by their SHA-256.
+    sentences: Cache<[u8; 32], Arc<Vec<f32>>>,
 }
 
 /// What decides a result: tenant, index version, question, collection, language, limit.
@@ -80,6 +85,7 @@ impl HybridSearcher {
             store,
             embedder,
             vectors: Cache::new(QUERY_VECTORS),
+            sentences: Cache::new(SENTENCE_VECTORS),
             results: Cache::builder().max_capacity(RESULTS).time_to_idle(RESULT_IDLE).build(),
         }
     }
@@ -257,6 +263,41 @@ fn hit(piece: RankedPassage<Candidate>) -> Hit {
 
 #[async_trait]
 impl Searcher for HybridSearcher {
+    async fn alike(&self, question: &str, sentences: &[String]) -> Option<Vec<f32>> {
+        let keys: Vec<[u8; 32]> = sentences.iter().map(|sentence| Sha256::digest(sentence).into()).collect();
+        let mut vectors = Vec::with_capacity(keys.len());
+        for key in &keys {
+            vectors.push(self.sentences.get(key).await);
+        }
+        let new: Vec<String> = sentences
+            .iter()
+            .zip(&vectors)
+            .filter(|(_, known)| known.is_none())
+            .map(|(s, _)| s.clone())
+            .collect();
+        let mut made = match new.is_empty() {
+            true => Vec::new(),
+            false => self.embedder.embed_passages(&new).await.ok()?,
+        }
+        .into_iter();
+        for (key, vector) in keys.iter().zip(&mut vectors).filter(|(_, vector)| vector.is_none()) {
+            let fresh = Arc::new(made.next()?);
+            self.sentences.insert(*key, fresh.clone()).await;
+            *vector = Some(fresh);
+        }
+        let asked = self.question_vector(question).await.ok()?;
+        let cosine = |vector: &Vec<f32>| {
+            let (mut dot, mut one, mut other) = (0.0_f32, 0.0_f32, 0.0_f32);
+            for (a, b) in asked.iter().zip(vector) {
+                dot += a * b;
+                one += a * a;
+                other += b * b;
+            }
+            dot / (one * other).sqrt().max(f32::MIN_POSITIVE)
+        };
+        Some(vectors.iter().flatten().map(|vector| cosine(vector)).collect())
+    }
+
     async fn search(&self, ctx: &TenantCtx, request: &SearchRequest) -> Result<SearchResult, SearchError> {
         let store_error = |error: StoreError| SearchError::Store(error.to_string());
         let query = Query::read(&request.query, &request.previous);

@@ -77,4 +77,10 @@ pub enum SearchError {
 pub trait Searcher: Send + Sync {
     /// The best passages for a question.
     async fn search(&self, ctx: &TenantCtx, request: &SearchRequest) -> Result<SearchResult, SearchError>;
+
+    /// How near each sentence is to the question in meaning (cosine), in their order; `None` where that cannot be told, or
+    /// not soon enough to be of use. Sentences of the shops' documents come again and again: their vectors are kept.
+    async fn alike(&self, _question: &str, _sentences: &[String]) -> Option<Vec<f32>> {
+        None
+    }
 }
