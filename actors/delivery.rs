@@ -5,6 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use balcao_agent::desk::notices;
 use balcao_channels::{
     Outgoing, SendError, SendReceipt, Target,
     pacing::Pacer,
@@ -13,10 +14,13 @@ use balcao_channels::{
 use balcao_domain::{
     ConversationId, TenantCtx,
     customer::{IdentityChange, Sender},
+    money::Money,
+    sale::{Fact, Shown},
 };
 use balcao_store::{
     StoreError, TenantTx, channels, customers, events, failpoint,
     outbox::{self, Due},
+    tenants, turns,
 };
 use chrono::{TimeDelta, Utc};
 use futures::future::BoxFuture;
@@ -76,6 +80,8 @@ enum Fate {
         detail: String,
     },
     Template(Outgoing),
+    /// What it says of prices or stock is no longer so: this goes in its place.
+    Fresh(Outgoing, Vec<Fact>),
     /// The account is in trouble: the message waits, and a person hears of it.
     Blocked {
         code: Option<i64>,
@@ -124,6 +130,9 @@ impl Delivery {
             text: self.due.text.clone(),
             body: self.due.body.clone(),
         };
+        if let Some(fate) = self.no_longer_so().await? {
+            return Ok(fate);
+        }
         let tag = self.due.outbox_id.to_string();
         failpoint::hit("before_send");
         Ok(match timeout(SEND_LIMIT, channel.send(&to, &message, &tag)).await {
@@ -139,6 +148,36 @@ impl Delivery {
             }
             Err(_) => unsettled("no answer in time".into(), &self.due),
         })
+    }
+
+    /// What it says of prices and stock was true when its turn read it, and it has waited since: it is read once more, as
+    /// the last thing before it goes.
+    async fn no_longer_so(&self) -> Result<Option<Fate>, StoreError> {
+        let mut tx = self.shared.store.tenant_tx(&TenantCtx::system(self.due.tenant_id)).await?;
+        let stale = outbox::stale(&mut tx, self.due.outbox_id).await?;
+        if stale.is_empty() {
+            tx.commit().await?;
+            return Ok(None);
+        }
+        let language = match turns::language(&mut tx, self.due.conversation_id).await? {
+            Some(language) => language,
+            None => tenants::get(&mut tx).await?.language,
+        };
+        tx.commit().await?;
+        metrics::counter!("balcao_stale_messages_total").increment(1);
+        let price = |one: &outbox::Stale| {
+            let currency = one.currency.parse().ok()?;
+            one.price_minor.filter(|_| one.there).map(|minor| Money::new(minor, currency))
+        };
+        let changes: Vec<(String, Option<Money>)> =
+            stale.iter().map(|one| (one.title.clone(), price(one))).collect();
+        let facts = stale.iter().filter_map(|one| {
+            let shown = Shown { variant_id: one.variant_id, title: one.title.clone(), unit: price(one)? };
+            Some(Fact::of(&shown, true))
+        });
+        let reply = notices::no_longer_so(&changes, language);
+        let message = balcao_channels::whatsapp::render::render(&reply, language).into_iter().next();
+        Ok(message.map(|message| Fate::Fresh(message, facts.collect())))
     }
 
     /// Waits until the number and the person may get a message; `Some` when it must not wait here.
@@ -191,6 +230,10 @@ impl Delivery {
                 }
                 Fate::Dead { code, detail } => outbox::dead(&mut tx, id, *code, detail).await?,
                 Fate::Template(m) => outbox::replace(&mut tx, id, &m.kind, &m.text, &m.body).await?,
+                Fate::Fresh(m, facts) => {
+                    outbox::replace(&mut tx, id, &m.kind, &m.text, &m.body).await?;
+                    outbox::set_facts(&mut tx, id, facts).await?;
+                }
                 Fate::Blocked { code, detail } => {
                     outbox::retry(&mut tx, id, Duration::from_secs(1), *code, detail).await?;
                     channels::set_paused(&mut tx, self.due.channel_id, Some(detail)).await?;
@@ -230,6 +273,7 @@ fn name(fate: &Fate) -> &'static str {
         Fate::Unknown(_) => "unknown",
         Fate::Dead { .. } => "dead",
         Fate::Template(_) => "template",
+        Fate::Fresh(..) => "stale",
         Fate::Blocked { .. } => "blocked",
     }
 }

@@ -18,7 +18,7 @@ use balcao_domain::{
     money::{Money, MoneyError},
     order::Wanted,
     reply::{Reply, ReplyOption},
-    sale::{self, Heard, MAX_QUANTITY, Sale, Shown, Stage, heard, is_shopping},
+    sale::{self, Fact, Heard, MAX_QUANTITY, Sale, Shown, Stage, heard, is_shopping},
     turn::{Action, Evidence},
 };
 
@@ -47,6 +47,8 @@ struct Desk<'a> {
     sale: Sale,
     /// Nothing was said since the counter's last question.
     fresh: bool,
+    /// What of a list can be had, as it was listed.
+    listed: Vec<Fact>,
 }
 
 /// What the counter has to say.
@@ -121,6 +123,7 @@ impl<'a> Desk<'a> {
             say: Words(turn.language),
             sale: request.sale.clone().unwrap_or_default(),
             fresh: request.sale_is_fresh,
+            listed: Vec::new(),
         }
     }
 
@@ -134,8 +137,25 @@ impl<'a> Desk<'a> {
             }
         };
         evidence.intent = Some(said.intent.to_owned());
+        evidence.facts = self.facts();
         evidence.sale = Some(self.sale);
         Some(Decided { reply: said.reply, action: said.action })
+    }
+
+    /// What was said of prices and stock, by where the customer stands now.
+    fn facts(&self) -> Vec<Fact> {
+        match &self.sale.stage {
+            Stage::Choosing { .. } => self.listed.clone(),
+            Stage::Quantity { of } => vec![Fact::of(of, true)],
+            Stage::Cart | Stage::Delivery | Stage::Confirming => {
+                self.sale.cart.iter().map(|item| Fact::of(&item.what, true)).collect()
+            }
+            Stage::Open
+            | Stage::Address
+            | Stage::NewAddress { .. }
+            | Stage::Asking { .. }
+            | Stage::Placed { .. } => Vec::new(),
+        }
     }
 
     async fn answer(&mut self) -> Result<Option<Said>, Trouble> {
@@ -328,6 +348,7 @@ impl<'a> Desk<'a> {
                 Said::new("sale.browse", self.say.offers(many), many.iter().map(row).collect())
             }
         };
+        self.listed = offers.iter().map(|offer| Fact::of(&offer.shown, offer.can_be_had(1))).collect();
         self.sale.stage = Stage::Choosing { shown: offers.into_iter().map(|offer| offer.shown).collect() };
         said
     }

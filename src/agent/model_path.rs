@@ -471,6 +471,9 @@ impl<'a> ModelPath<'a> {
             evidence.intent.get_or_insert_with(|| "out_of_scope".into());
         }
         let text = talk.vault.restore(output.reply.trim());
+        if let Some(counter) = &talk.counter {
+            evidence.facts = counter.said_in(&text);
+        }
         Decided { reply: Reply { text, sources, ..Reply::default() }, action }
     }
 }

@@ -6,7 +6,7 @@ use balcao_retrieval::Hit;
 use crate::config::Limits;
 
 /// The longest quote of a source, in characters.
-const QUOTE_CHARS: usize = 280;
+const QUOTE_CHARS: usize = 450;
 
 /// The numbered sources of one turn.
 #[derive(Debug, Clone, Default)]

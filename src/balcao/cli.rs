@@ -155,6 +155,9 @@ pub struct Simulate {
     /// Kill nothing
     #[arg(long)]
     pub calm: bool,
+    /// Instead: 64 customers want the last 5 pieces at the same moment, so many times
+    #[arg(long, value_name = "ROUNDS")]
+    pub fight: Option<usize>,
 }
 
 #[derive(Debug, Args)]

@@ -96,6 +96,34 @@ pub struct Shown {
     pub unit: Money,
 }
 
+/// Something a reply says of a variant: true when it was read, and to be true when it is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// Which.
+    pub variant_id: VariantId,
+    /// What it was called.
+    pub title: String,
+    /// What one costs, in minor units …
+    pub minor: i64,
+    /// … of this currency.
+    pub currency: String,
+    /// That it can be had; `false`: nothing is said of that.
+    pub there: bool,
+}
+
+impl Fact {
+    /// That something costs what it was shown at.
+    pub fn of(shown: &Shown, there: bool) -> Self {
+        Self {
+            variant_id: shown.variant_id,
+            title: shown.title.clone(),
+            minor: shown.unit.minor(),
+            currency: shown.unit.currency().code().to_owned(),
+            there,
+        }
+    }
+}
+
 /// A line of a cart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {

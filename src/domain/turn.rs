@@ -128,6 +128,9 @@ pub struct Evidence {
     /// Where the customer stands in buying after this turn, where it had to do with that. The next turn goes on from it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sale: Option<crate::sale::Sale>,
+    /// What the reply says of prices and stock: looked at once more when it is sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<crate::sale::Fact>,
     /// The intent the rulebook recognised, if any.
     pub intent: Option<String>,
     /// What was searched for.

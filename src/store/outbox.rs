@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use balcao_domain::{ChannelId, ConversationId, OutboxId, TenantCtx, TenantId, delivery::State};
+use balcao_domain::{
+    ChannelId, ConversationId, OutboxId, TenantCtx, TenantId, VariantId, delivery::State, sale::Fact,
+};
 use chrono::{DateTime, Utc};
 
 use crate::{Store, StoreError, TenantTx, milliseconds};
@@ -184,6 +186,56 @@ pub async fn dead(
     .fetch_one(tx.conn())
     .await?;
     if found { Ok(()) } else { Err(StoreError::NotFound) }
+}
+
+/// Something a message says that is no longer so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stale {
+    pub variant_id: VariantId,
+    pub title: String,
+    /// What it costs now, in minor units; `None`: it has no price.
+    pub price_minor: Option<i64>,
+    pub currency: String,
+    /// It can be had.
+    pub there: bool,
+}
+
+/// What a message says of prices and stock that is no longer so; nothing where all holds. To be asked right before it is
+/// sent.
+pub async fn stale(tx: &mut TenantTx, id: OutboxId) -> Result<Vec<Stale>, StoreError> {
+    let tenant_id = tx.tenant_id().as_uuid();
+    let rows = sqlx::query!(
+        r#"select variant_id as "variant_id!", title as "title!", price_minor, currency as "currency!", there as "there!"
+           from outbox_stale($1, $2)"#,
+        tenant_id,
+        id.as_uuid(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Stale {
+            variant_id: VariantId::from_uuid(row.variant_id),
+            title: row.title,
+            price_minor: row.price_minor,
+            currency: row.currency,
+            there: row.there,
+        })
+        .collect())
+}
+
+/// What a message that was put in another's place says of prices and stock; looked at again when it is sent.
+pub async fn set_facts(tx: &mut TenantTx, id: OutboxId, facts: &[Fact]) -> Result<(), StoreError> {
+    let tenant_id = tx.tenant_id().as_uuid();
+    sqlx::query!(
+        "update outbox set facts = $3 where tenant_id = $1 and outbox_id = $2",
+        tenant_id,
+        id.as_uuid(),
+        serde_json::to_value(facts)?,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 /// Replaces what is to be sent (a template instead of text outside the window) and queues it again. `Conflict` when

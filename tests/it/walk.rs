@@ -5,6 +5,7 @@ mod answers;
 mod bursts;
 pub mod buying;
 mod charging;
+mod current;
 mod fixtures;
 mod model_away;
 mod nodes;

@@ -6,7 +6,7 @@
 
 use balcao_domain::{
     money::Money,
-    sale::{self, Ask},
+    sale::{self, Ask, Fact},
     turn::Evidence,
 };
 
@@ -151,6 +151,12 @@ impl<'a> Counter<'a> {
         Ok(details)
     }
 
+    /// What a reply of the model's own says of the prices that were found.
+    pub(crate) fn said_in(&self, reply: &str) -> Vec<Fact> {
+        let said = |offer: &&OnOffer| reply.contains(&self.desk.say.amount(offer.shown.unit));
+        self.offers.iter().filter(said).map(|offer| Fact::of(&offer.shown, false)).collect()
+    }
+
     fn leave(&mut self, said: Result<Said, Trouble>) -> Result<(), String> {
         match said {
             Ok(said) => {
@@ -165,6 +171,7 @@ impl<'a> Counter<'a> {
     pub(crate) fn take(&mut self, evidence: &mut Evidence) -> Option<Decided> {
         let said = self.said.take()?;
         evidence.intent = Some(said.intent.to_owned());
+        evidence.facts = self.desk.facts();
         evidence.sale = Some(self.desk.sale.clone());
         Some(Decided { reply: said.reply, action: said.action })
     }

@@ -76,6 +76,12 @@ pub async fn tell(
     Ok(ring)
 }
 
+/// What takes the place of a message whose prices or stock are no longer so: each with its price now, or `None` where it
+/// cannot be had.
+pub fn no_longer_so(changes: &[(String, Option<Money>)], language: Language) -> Reply {
+    Reply::text(Words(language).no_longer_so(changes))
+}
+
 /// `attention`: a person must look at the order first, for example because its time was over and its goods are gone.
 fn words(code: &str, total: Money, attention: bool, notice: Notice, language: Language) -> Reply {
     let say = Words(language);

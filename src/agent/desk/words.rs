@@ -32,6 +32,11 @@ impl Words {
         }
     }
 
+    /// An amount as it is written.
+    pub fn amount(self, amount: Money) -> String {
+        self.money(amount)
+    }
+
     fn money(self, amount: Money) -> String {
         amount.readable(self.0)
     }

@@ -5,6 +5,7 @@
 //! whether it is the bank at all, and when a server is killed (kill -9) or the database crashes. What runs side by side
 //! is left to the machine, so a seed gives the same trouble again, if not the same instant.
 
+mod fight;
 mod story;
 mod world;
 
@@ -43,6 +44,9 @@ struct Report {
 /// Plays the seeds, one after the other.
 pub async fn run(global: &Global, args: Simulate) -> anyhow::Result<()> {
     let config = super::settings(global, &[])?;
+    if let Some(rounds) = args.fight {
+        return fight::run(global, &config, rounds).await;
+    }
     let seeds: Vec<u64> = match args.seed {
         Some(seed) => vec![seed],
         None => (args.first..args.first.saturating_add(args.seeds)).collect(),

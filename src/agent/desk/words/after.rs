@@ -195,6 +195,26 @@ impl Words {
         }
     }
 
+    /// What was to be said is no longer so: this is.
+    pub fn no_longer_so(self, changes: &[(String, Option<Money>)]) -> String {
+        let line = |(title, price): &(String, Option<Money>)| match (self.0, price) {
+            (Language::Portuguese, Some(price)) => format!("- {title} agora custa {}.", self.money(*price)),
+            (Language::English, Some(price)) => format!("- {title} now costs {}.", self.money(*price)),
+            (Language::Portuguese, None) => format!("- {title} acabou de esgotar."),
+            (Language::English, None) => format!("- {title} has just sold out."),
+        };
+        let lines: Vec<String> = changes.iter().map(line).collect();
+        let (before, after) = match self.0 {
+            Language::Portuguese => {
+                ("Mudou enquanto eu respondia:", "Quer continuar? Me diga o que você quer ver.")
+            }
+            Language::English => {
+                ("This changed while I was answering:", "Shall we go on? Tell me what you would like to see.")
+            }
+        };
+        format!("{before}\n{}\n\n{after}", lines.join("\n"))
+    }
+
     /// It is on its way.
     pub fn shipped(self, code: &str, tracking: Option<&str>) -> String {
         let sent = match self.0 {
