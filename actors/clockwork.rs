@@ -25,7 +25,7 @@ use rand::seq::SliceRandom;
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
-    outbox, payments,
+    feeds, outbox, payments,
     shared::Shared,
     tenants::{self, Ring},
     webhooks,
@@ -68,13 +68,15 @@ pub(crate) enum Chore {
     SendRefunds,
     /// Providers' books, beside ours.
     Reconcile,
+    /// Catalogues that are followed.
+    PollFeeds,
     /// Events that the shops' own systems are to be told of.
     TellEvents,
     /// What the shops need not keep any longer.
     Forget,
 }
 
-const CHORES: [Chore; 11] = [
+const CHORES: [Chore; 12] = [
     Chore::SweepInbox,
     Chore::SweepOutbox,
     Chore::RenewLeases,
@@ -84,6 +86,7 @@ const CHORES: [Chore; 11] = [
     Chore::CheckCharges,
     Chore::SendRefunds,
     Chore::Reconcile,
+    Chore::PollFeeds,
     Chore::TellEvents,
     Chore::Forget,
 ];
@@ -181,7 +184,7 @@ impl State {
             }
             Chore::IssueCharges | Chore::SendRefunds => self.shared.sweep,
             // These are minutes apart.
-            Chore::CheckCharges | Chore::Reconcile => self.shared.sweep * 2,
+            Chore::CheckCharges | Chore::Reconcile | Chore::PollFeeds => self.shared.sweep * 2,
             // Holds are counted in minutes.
             Chore::ExpireOrders => self.shared.sweep * 4,
             Chore::Forget if soon => self.shared.forget / 20,
@@ -203,6 +206,7 @@ async fn run(shared: &Shared, chore: Chore) -> bool {
             Chore::CheckCharges => heard(shared, shared.cashier.check_due().await?).await,
             Chore::SendRefunds => heard(shared, shared.cashier.refund_due().await?).await,
             Chore::Reconcile => heard(shared, shared.cashier.reconcile_due().await?).await,
+            Chore::PollFeeds => feeds::poll_due(shared).await,
             Chore::TellEvents => webhooks::send_due(shared).await,
             Chore::Forget => forget(shared).await,
         }
@@ -210,6 +214,7 @@ async fn run(shared: &Shared, chore: Chore) -> bool {
     let limit = match chore {
         Chore::Forget => FORGET_LIMIT,
         Chore::IssueCharges | Chore::CheckCharges | Chore::SendRefunds | Chore::Reconcile => PROVIDERS_LIMIT,
+        Chore::PollFeeds => FORGET_LIMIT,
         _ => LIMIT,
     };
     match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {

@@ -15,6 +15,7 @@ mod clockwork;
 mod conversation;
 mod delivery;
 mod directory;
+mod feeds;
 mod handles;
 mod inbox_writer;
 mod leases;

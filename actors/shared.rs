@@ -13,8 +13,8 @@ use balcao_channels::webhooks::Sender;
 use balcao_store::Store;
 
 use crate::{
-    cashier::Cashier, directory::Directory, handles::Seat, leases::Leases, outbox, tenants,
-    watchers::Watchers,
+    breakers::Breakers, cashier::Cashier, directory::Directory, handles::Seat, leases::Leases, outbox,
+    tenants, watchers::Watchers,
 };
 
 /// One per tree.
@@ -24,6 +24,7 @@ pub(crate) struct Shared {
     pub(crate) agent: Arc<dyn Agent>,
     pub(crate) webhooks: Sender,
     pub(crate) cashier: Cashier,
+    pub(crate) breakers: Breakers,
     pub(crate) directory: Directory,
     pub(crate) watchers: Watchers,
     pub(crate) leases: Leases,

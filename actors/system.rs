@@ -239,6 +239,7 @@ async fn gone<M: ractor::Message>(seat: &Seat<M>, until: Instant) {
 fn share(config: SystemConfig) -> Shared {
     let SystemConfig { node, store, agent, channels, webhooks, cashier, breakers, .. } = config;
     Shared {
+        breakers: breakers.clone(),
         node,
         directory: Directory::new(store.clone(), channels, breakers),
         store,

@@ -103,6 +103,8 @@ typed_ids! {
     DeliveryId = "whd",
     /// A charge to an order and what came of it.
     PaymentId = "pay",
+    /// A catalogue that is followed.
+    FeedId = "fed",
     /// Goods that come back.
     ReturnId = "ret",
     /// Money that goes back.

@@ -1,12 +1,13 @@
 //! What a shop sells, what was ordered, and the money of it. The schema's own reasons stand in its migration.
 //!
-//! Reading order: [`products`], [`orders`], [`payments`], [`charges`] and [`refunds`] (what providers are asked to do),
+//! Reading order: [`products`], [`feeds`] (where they come from by themselves), [`orders`], [`payments`], [`charges`] and [`refunds`] (what providers are asked to do),
 //! [`reports`] (what they say), [`reconciliations`] (whether that was all), [`after`] (what becomes of an order later), then [`books`], which checks what the others
 //! wrote.
 
 pub mod after;
 pub mod books;
 pub mod charges;
+pub mod feeds;
 pub mod orders;
 pub mod payments;
 pub mod products;

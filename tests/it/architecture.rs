@@ -33,6 +33,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "balcao-llm",
             "balcao-retrieval",
             "balcao-channels",
+            "balcao-catalog",
             "balcao-payments",
             "balcao-agent",
         ],

@@ -11,4 +11,4 @@ mod page;
 mod sales;
 mod store;
 mod traces;
-mod walk;
+pub mod walk;

@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod finding;
+mod following;
 mod importing;
 mod orders;
 mod payments;

@@ -11,5 +11,5 @@ mod model_away;
 mod nodes;
 mod order;
 mod paying;
-mod scene;
+pub mod scene;
 mod telling;

@@ -8,6 +8,43 @@ use clap::{Args, Subcommand, ValueEnum};
 pub enum Catalog {
     /// Read products from a marketplace's answers, a feed or a spreadsheet
     Import(CatalogImport),
+    /// Read an address again and again: what changes there changes here
+    #[command(
+        after_help = "A running server reads it. While it is away, what was read last stays on the shelf (balcao catalog feeds shows its age).\n\n  balcao catalog follow https://loja.example/feed.xml --from google --tenant minha-loja --every 15m --complete\n  balcao catalog follow https://loja.example/products.json --from woocommerce --tenant minha-loja --headers-file token.json"
+    )]
+    Follow {
+        /// https://…
+        url: String,
+        /// Who describes the products (see `balcao catalog sources`)
+        #[arg(long, value_name = "SOURCE")]
+        from: String,
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+        /// How often: a minute to a week (15m, 1h, 1d)
+        #[arg(long, value_name = "TIME", default_value = "1h")]
+        every: String,
+        /// What prices without a currency are in
+        #[arg(long, value_name = "CODE", default_value = "BRL")]
+        currency: String,
+        /// It is all this source has: what it no longer names leaves the shelf
+        #[arg(long)]
+        complete: bool,
+        /// JSON object of headers to ask with, such as a token
+        #[arg(long, value_name = "FILE")]
+        headers_file: Option<PathBuf>,
+    },
+    /// The addresses that are followed, and how old what was read from them is
+    Feeds {
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+    },
+    /// Follow an address no more; what was read from it stays on the shelf
+    Unfollow {
+        /// fed_…
+        id: String,
+        #[arg(long, short, value_name = "SLUG")]
+        tenant: String,
+    },
     /// Every source, and which files it is read from
     Sources,
     /// What a customer would find

@@ -1,5 +1,7 @@
 //! `balcao catalog`: what a shop sells, taken in and looked at.
 
+mod following;
+
 use std::{io::Write, path::Path, time::Duration};
 
 use anyhow::{Context, bail};
@@ -34,6 +36,9 @@ pub async fn run(global: &Global, command: Catalog) -> anyhow::Result<()> {
         Catalog::Search { tenant, words, limit } => {
             search(global, &opened, &tenant, &words.join(" "), limit).await
         }
+        Catalog::Follow { .. } | Catalog::Feeds { .. } | Catalog::Unfollow { .. } => {
+            following::run(global, &opened, command).await
+        }
         Catalog::Sources => Ok(()),
     };
     opened.close().await;
@@ -52,13 +57,7 @@ fn sources(global: &Global) -> anyhow::Result<()> {
 }
 
 async fn import(global: &Global, opened: &Opened, args: CatalogImport) -> anyhow::Result<()> {
-    let source = args.from.parse::<Source>().map_err(|error| {
-        let near = Source::ALL.iter().min_by_key(|s| strsim::damerau_levenshtein(s.id(), &args.from));
-        anyhow::anyhow!(
-            "{error}: did you mean `{}`? See `balcao catalog sources`",
-            near.map_or("", |s| s.id())
-        )
-    })?;
+    let source = source_of(&args.from)?;
     let currency: Currency = args.currency.parse()?;
     let shop = opened.tenant(&args.tenant).await?;
     // Fetched files live until the import is over.
@@ -92,6 +91,17 @@ async fn import(global: &Global, opened: &Opened, args: CatalogImport) -> anyhow
         bail!("none of the products could be taken in");
     }
     Ok(())
+}
+
+/// The source of that name; the error names the nearest one.
+fn source_of(name: &str) -> anyhow::Result<Source> {
+    name.parse::<Source>().map_err(|error| {
+        let near = Source::ALL.iter().min_by_key(|s| strsim::damerau_levenshtein(s.id(), name));
+        anyhow::anyhow!(
+            "{error}: did you mean `{}`? See `balcao catalog sources`",
+            near.map_or("", |s| s.id())
+        )
+    })
 }
 
 fn people(report: &Report) {
