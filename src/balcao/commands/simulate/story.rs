@@ -10,7 +10,8 @@ use balcao_domain::{
     Language, Scope, TenantCtx,
     tenant::{PixReceiver, Settings, Tenant},
 };
-use balcao_payments::webhook::Secrets;
+use balcao_emulators::payments::Faults;
+use balcao_payments::{provider::Access, webhook::Secrets};
 use balcao_store::{
     StoreError, api_keys,
     sales::{
@@ -30,6 +31,12 @@ use super::{
     PATIENCE,
     world::{SERVERS, World},
 };
+
+/// The provider that is played.
+const PROVIDER: &str = "efi-bcb-pix";
+
+/// A charge that is not made within this is not made any more.
+const UNMADE: Duration = Duration::from_secs(12);
 
 /// What the bank signs with.
 const SECRET: &str = "a-secret-of-the-bank-alone";
@@ -52,6 +59,8 @@ struct Shop {
     ctx: TenantCtx,
     key: String,
     hook: String,
+    /// A provider makes its charges and reports them; else its own PIX key does, and the bank.
+    has_provider: bool,
 }
 
 /// What a customer and the bank did, to be held against the books.
@@ -94,6 +103,11 @@ pub async fn play(
     };
     let told: Vec<Told> = told.into_iter().collect::<anyhow::Result<_>>()?;
     world.ready().await?;
+    if shop.has_provider {
+        // What it lost stays lost; from now on it answers.
+        control(world, "PUT", "faults", &json!(Faults::default())).await?;
+        ask_again(world, &shop, &told).await?;
+    }
     settle(world, &shop).await?;
     for told in &told {
         count.messages += told.said;
@@ -126,11 +140,42 @@ async fn open(world: &World, seed: u64, rng: &mut StdRng) -> anyhow::Result<Shop
     let mut tx = store.tenant_tx(&ctx).await?;
     products::put(&mut tx, &goods).await?;
     let (_, key) = api_keys::issue(&mut tx, "simulate", &[Scope::Chat]).await?;
-    let secrets = Secrets::none().with_key(SECRET).to_json();
-    let account = reports::connect(&mut tx, "efi-bcb-pix", &secrets, false).await?;
+    let has_provider = rng.random_bool(0.5);
+    let mut secrets = Secrets::none().with_key(SECRET);
+    if has_provider {
+        secrets = secrets.with_access(Access {
+            base_url: Some(world.provider.base_url(PROVIDER)),
+            client_id: Some("client".into()),
+            client_secret: Some("secret".into()),
+            pix_key: Some("pix@sim.example".into()),
+            ..Access::default()
+        });
+    }
+    let account = reports::connect(&mut tx, PROVIDER, &secrets.to_json(), has_provider).await?;
     tx.commit().await?;
     let hook = format!("/webhooks/payments/{}", account.account_id);
-    Ok(Shop { tenant, ctx, key: key.expose_secret().to_owned(), hook })
+    if has_provider {
+        let url = format!("{}{hook}", world.url(rng.random_range(0..SERVERS)));
+        control(world, "PUT", &format!("hooks/{PROVIDER}"), &json!({ "url": url, "secret": SECRET })).await?;
+        let faults = Faults {
+            fail: 0.1,
+            lose_answer: 0.1,
+            lose: 0.3,
+            duplicate: 0.3,
+            reorder: 0.3,
+            forge: 0.2,
+            delay_ms: 150,
+            ..Faults::default()
+        };
+        control(world, "PUT", "faults", &json!(faults)).await?;
+    }
+    Ok(Shop { tenant, ctx, key: key.expose_secret().to_owned(), hook, has_provider })
+}
+
+async fn control(world: &World, method: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
+    let url = format!("{}/_control/{path}", world.provider.url());
+    let answer = world.http.request(method.parse()?, url).json(body).send().await?;
+    Ok(answer.error_for_status()?.json().await?)
 }
 
 fn good(title: &str, price: i64, pieces: i64) -> NewProduct {
@@ -182,8 +227,10 @@ async fn customer(world: &World, shop: &Shop, n: usize, mut rng: StdRng) -> anyh
         let Some((txid, total)) = newest_charge(world, shop, &talk).await? else { continue };
         told.placed.insert(txid.clone());
         if rng.random_bool(0.1) {
-            say(world, shop, &talk, &format!("{n}-{round}-x"), "cancelar", &mut rng).await?;
-            told.said += 1;
+            for (at, text) in ["cancelar", "sim"].into_iter().enumerate() {
+                say(world, shop, &talk, &format!("{n}-{round}-x{at}"), text, &mut rng).await?;
+                told.said += 1;
+            }
         }
         bank(world, shop, &txid, total, &mut rng, &mut told).await?;
     }
@@ -271,6 +318,9 @@ async fn bank(
         again_any(|| world.sql(&late)).await?;
         tokio::time::sleep(Duration::from_millis(rng.random_range(0..400))).await;
     }
+    if shop.has_provider {
+        return at_the_provider(world, txid, &amounts, told).await;
+    }
     let receipts: Vec<(String, i64)> =
         amounts.iter().map(|amount| (format!("E{:031}", rng.random::<u64>()), *amount)).collect();
     let mut calls: Vec<(String, i64, bool)> = Vec::new();
@@ -289,6 +339,32 @@ async fn bank(
         report(world, shop, txid, &id, amount, signed, rng).await?;
     }
     told.receipts.extend(receipts);
+    Ok(())
+}
+
+/// The payer pays a charge of the provider's, which reports it, or does not.
+async fn at_the_provider(
+    world: &World,
+    reference: &str,
+    amounts: &[i64],
+    told: &mut Told,
+) -> anyhow::Result<()> {
+    for minor in amounts {
+        // It may not be made yet; it never is where its order was over before the provider could be reached.
+        let began = Instant::now();
+        loop {
+            match control(world, "POST", "pay", &json!({ "charge": reference, "minor": minor })).await {
+                Ok(paid) => {
+                    let id = paid["end_to_end_id"].as_str().context("a receipt has an id")?;
+                    told.receipts.push((id.to_owned(), *minor));
+                    told.reports += 1;
+                    break;
+                }
+                Err(_) if began.elapsed() < UNMADE => tokio::time::sleep(Duration::from_millis(200)).await,
+                Err(_) => return Ok(()),
+            }
+        }
+    }
     Ok(())
 }
 
@@ -320,6 +396,34 @@ async fn report(
             bail!("a report of the bank was not taken within {} s", PATIENCE.as_secs());
         }
     }
+}
+
+/// What was never reported is found by asking: everything that is to be asked later is asked now, until the books know of
+/// every receipt or nothing more comes of it.
+async fn ask_again(world: &World, shop: &Shop, told: &[Told]) -> anyhow::Result<()> {
+    let tenant = shop.tenant.tenant_id.as_uuid();
+    let keys: Vec<String> =
+        told.iter().flat_map(|told| &told.receipts).map(|(id, _)| format!("'pix:{id}'")).collect();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let hurry = format!(
+        "update payment set check_due_at = now() where tenant_id = '{tenant}' and check_due_at is not null;
+         update payment_account set reconcile_due_at = now() where tenant_id = '{tenant}' and calls"
+    );
+    let known = format!(
+        "select count(*) from payment_fact where tenant_id = '{tenant}' and key in ({})",
+        keys.join(", ")
+    );
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE / 3 {
+        again_any(|| world.sql(&hurry)).await?;
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        if again_any(|| world.sql(&known)).await? == keys.len().to_string() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Waits until nothing is left to do: every message has its turn, every report its end.

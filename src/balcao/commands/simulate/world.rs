@@ -12,6 +12,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use balcao_emulators::payments;
 use balcao_store::Keyring;
 use rand::{Rng, rngs::StdRng};
 use secrecy::ExposeSecret;
@@ -30,6 +31,8 @@ pub const SERVERS: usize = 2;
 pub struct World {
     pub opened: Opened,
     pub http: reqwest::Client,
+    /// The payment provider of those shops that have one.
+    pub provider: payments::Running,
     config: Config,
     folder: tempfile::TempDir,
     key: String,
@@ -56,7 +59,14 @@ impl World {
         config.encryption_key = Some(key.clone());
         let opened = boot::open(&config).await?;
         let server = || Ok::<_, std::io::Error>(Server { port: free_port()?, child: Mutex::new(None) });
+        let options = payments::Options {
+            // A server that was killed is back within this.
+            retries: vec![Duration::from_millis(300); 60],
+            ..payments::Options::default()
+        };
+        let provider = payments::serve_locally(options).await?;
         let world = Self {
+            provider,
             opened,
             http: reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?,
             config,
@@ -193,6 +203,7 @@ impl World {
                 let _ = child.wait();
             }
         }
+        self.provider.stop().await;
         self.opened.close().await;
         keep.then(|| self.folder.keep())
     }
