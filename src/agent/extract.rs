@@ -18,9 +18,11 @@ const BY_RANK: [f32; PASSAGES] = [1.0, 0.95, 0.9, 0.85, 0.8];
 /// What a sentence gains that has the kind of thing that is asked for: a price, a time, a number of days.
 const OF_THE_KIND: f32 = 0.3;
 /// What the sentence nearest in meaning gains.
-const MEANING: f32 = 1.6;
+const MEANING: f32 = 1.0;
 /// Sentences that are compared by meaning.
 const COMPARED: usize = 32;
+/// Cosines of sentences about one question lie within some 0.1 to 0.2 of each other.
+const NARROWEST: f32 = 0.15;
 
 /// An extract and the passage it is from.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,8 +52,9 @@ impl Meaning {
     pub fn of(sentences: Vec<String>, near: &[f32]) -> Self {
         let low = near.iter().copied().fold(f32::INFINITY, f32::min);
         let high = near.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        // A model's cosines lie close together: what tells sentences apart is how far between the extremes they are.
-        let width = (high - low).max(f32::MIN_POSITIVE);
+        // A model's cosines lie close together: what tells sentences apart is how far between the extremes they are. Where
+        // even the extremes are hardly apart, meaning does not tell.
+        let width = (high - low).max(NARROWEST);
         Self(sentences.into_iter().zip(near.iter().map(|near| (near - low) / width)).collect())
     }
 
@@ -306,7 +309,7 @@ mod tests {
         let hits = [hit("Os dados ficam guardados por cinco anos.\n\nNão enviamos para fora do Brasil.")];
         let all = sentences(&hits);
         assert_eq!(all.len(), 2);
-        let meaning = Meaning::of(all, &[0.78, 0.86]);
+        let meaning = Meaning::of(all, &[0.74, 0.86]);
         assert!(quoted("mandam pra portugal", &hits, &meaning).contains("fora do Brasil"));
     }
 }
