@@ -200,16 +200,11 @@ async fn import(
 ) -> Result<i64, String> {
     let source: Source =
         feed.source.parse().map_err(|error: balcao_catalog::UnknownSource| error.to_string())?;
-    let files = vec![File::at(file.path())];
-    // A feed that says nothing at all is a broken one: it does not empty the shelf.
-    let looked = Import { source, files: files.clone(), options: options.clone(), complete: false };
-    let report = looked.run(&shared.store, ctx, &|_| {}).await.map_err(|error| words(&error))?;
+    let import = Import { source, files: vec![File::at(file.path())], options, complete: feed.complete };
+    let report = import.run(&shared.store, ctx, &|_| {}).await.map_err(|error| words(&error))?;
+    // A feed that says nothing at all is a broken one.
     if report.products == 0 {
         return Err("there is no product in it".into());
-    }
-    if feed.complete {
-        let whole = Import { source, files, options, complete: true };
-        whole.run(&shared.store, ctx, &|_| {}).await.map_err(|error| words(&error))?;
     }
     Ok(i64::try_from(report.products).unwrap_or(i64::MAX))
 }

@@ -45,6 +45,7 @@ impl Cashier {
             reference: Some(refund.payment_reference.clone()),
             provider_id: reported.or(refund.provider_id.clone()),
         };
+        let repeats = line.as_ref().is_ok_and(|(_, line)| line.client.knows_repeated_refunds());
         let done = match line {
             Ok((_, line)) => carry_out(&line, &refund, &names, receipt.as_deref()).await,
             Err(trouble) => Err(trouble),
@@ -53,7 +54,10 @@ impl Cashier {
         let mut news = false;
         match done {
             Ok(()) => {
-                refunds::progress(&mut tx, id, true, None, Some(SOON)).await?;
+                let unheard = refund.sent && !refund.taken && !repeats;
+                let note =
+                    unheard.then_some("sent once, and never answered: looked up until its money has moved");
+                refunds::progress(&mut tx, id, true, note, Some(SOON)).await?;
                 tx.commit().await?;
                 let heard = self.ask(tenant_id, &refund).await;
                 tx = self.store.tenant_tx(&ctx).await?;
@@ -71,7 +75,8 @@ impl Cashier {
             }
             Err(trouble) => {
                 let again = if trouble.may_pass() { pause(refund.attempts) } else { None };
-                refunds::progress(&mut tx, id, refund.sent, Some(&trouble.to_string()), again).await?;
+                let sent = refund.sent || may_have_been_done(&trouble);
+                refunds::progress(&mut tx, id, sent, Some(&trouble.to_string()), again).await?;
             }
         }
         tx.commit().await?;
@@ -96,14 +101,20 @@ impl Cashier {
     }
 }
 
-/// Asks for it, unless that was done and answered.
+/// Whether the provider may have carried out what it did not answer.
+fn may_have_been_done(trouble: &Trouble) -> bool {
+    matches!(trouble, Trouble::Provider(Failure::Away { sent: true, .. } | Failure::Unreadable(_)))
+}
+
+/// Asks for it, unless that was done: a provider that does not know a repeat would pay twice, or refuse what it has done, so
+/// it is never asked twice; what became of it is looked up instead.
 async fn carry_out(
     line: &Line,
     refund: &ToRefund,
     names: &Names,
     receipt: Option<&str>,
 ) -> Result<(), Trouble> {
-    if refund.sent {
+    if refund.taken || (refund.sent && !line.client.knows_repeated_refunds()) {
         return Ok(());
     }
     let currency = refund.currency.parse();

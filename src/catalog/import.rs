@@ -114,7 +114,8 @@ impl Import {
             progress(report.products + report.rejected);
         }
         reading.await.map_err(|_| ImportError::Ended)??;
-        if complete {
+        // What names nothing is broken: it does not empty the shelf.
+        if complete && report.products > 0 {
             let mut tx = store.tenant_tx(ctx).await?;
             report.withdrawn = products::withdraw_others(&mut tx, source.id(), &kept).await?;
             tx.commit().await?;

@@ -96,6 +96,12 @@ pub trait PaymentProvider: Sync {
         Ok((Vec::new(), false))
     }
 
+    /// Whether a refund that is asked for again under the same reference is the same refund. Where it is not, it is asked for
+    /// once.
+    fn knows_repeated_refunds(&self) -> bool {
+        true
+    }
+
     /// Gives money back. None where it cannot be done with what is known of the charge.
     fn refund(&self, access: &Access, refund: &NewRefund<'_>) -> Option<Call>;
 }

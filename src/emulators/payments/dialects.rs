@@ -45,6 +45,17 @@ pub enum Wish {
     },
 }
 
+/// What a refund with an id that was used before is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeated {
+    /// The one before.
+    Same,
+    /// An error.
+    Refused,
+    /// Another one.
+    Another,
+}
+
 /// A webhook.
 pub struct Report {
     /// What is appended to the address.
@@ -74,6 +85,11 @@ pub(super) trait Dialect: Send + Sync {
 
     /// A refund, as it is answered.
     fn refund(&self, charge: &Charge, at: usize) -> Value;
+
+    /// What a refund that is asked for again is: the same one (`Same`), refused, or paid once more.
+    fn repeated_refund(&self) -> Repeated {
+        Repeated::Same
+    }
 
     /// There is no such charge.
     fn not_found(&self) -> (u16, Value) {

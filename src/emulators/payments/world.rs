@@ -6,7 +6,10 @@ use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde::Serialize;
 
-use super::{brcode, dialects::Dialect};
+use super::{
+    brcode,
+    dialects::{Dialect, Repeated, dialect},
+};
 
 /// A charge at one provider.
 #[derive(Debug, Clone, Serialize)]
@@ -223,7 +226,11 @@ impl World {
         let found = self.charges.iter_mut().find(|charge| charge.provider == provider && is(charge, name));
         let Some(charge) = found else { return Ok(None) };
         if let Some(at) = charge.refunds.iter().position(|refund| refund.id == id) {
-            return Ok(Some((charge.clone(), at, false)));
+            match dialect(provider).map(Dialect::repeated_refund) {
+                Some(Repeated::Refused) => return Err("this id was used before".into()),
+                Some(Repeated::Another) => {}
+                Some(Repeated::Same) | None => return Ok(Some((charge.clone(), at, false))),
+            }
         }
         let receipt =
             charge.receipts.iter().find(|receipt| receipt.end_to_end_id == name).or(charge.receipts.last());

@@ -149,6 +149,11 @@ impl PaymentProvider for Asaas {
         Ok(events)
     }
 
+    fn knows_repeated_refunds(&self) -> bool {
+        // It has no idempotency keys: the same again would be paid again.
+        false
+    }
+
     fn refund(&self, _access: &Access, refund: &NewRefund<'_>) -> Option<Call> {
         let path = format!("/v3/payments/{}/refund", segment(refund.names.provider_id.as_ref()?));
         let body = Back { value: number(refund.amount)?, description: refund.reference };

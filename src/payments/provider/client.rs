@@ -148,6 +148,11 @@ impl Client {
         Ok(Some(events))
     }
 
+    /// Whether a refund may be asked for again when its answer was lost.
+    pub fn knows_repeated_refunds(&self) -> bool {
+        self.provider.knows_repeated_refunds()
+    }
+
     /// Gives money back. What it came to is looked up afterwards: an answer means that it was asked for.
     ///
     /// # Errors

@@ -131,6 +131,11 @@ impl PaymentProvider for EfiBcbPix {
         Ok((events, page.pagina_atual + 1 < page.quantidade_de_paginas))
     }
 
+    fn knows_repeated_refunds(&self) -> bool {
+        // An id that was used for a receipt is an error.
+        false
+    }
+
     fn refund(&self, _access: &Access, refund: &NewRefund<'_>) -> Option<Call> {
         let receipt = refund.end_to_end_id?;
         let path = format!("/v2/pix/{}/devolucao/{}", segment(receipt), segment(refund.reference));

@@ -114,6 +114,11 @@ impl PaymentProvider for Woovi {
         Ok(events)
     }
 
+    fn knows_repeated_refunds(&self) -> bool {
+        // Nothing is said of a `correlationID` that was used before.
+        false
+    }
+
     fn refund(&self, _access: &Access, refund: &NewRefund<'_>) -> Option<Call> {
         let path = format!("/api/v1/charge/{}/refund", segment(refund.names.reference.as_ref()?));
         let body = json!({ "correlationID": refund.reference, "value": refund.amount.minor() });

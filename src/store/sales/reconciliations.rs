@@ -166,9 +166,18 @@ pub async fn list(tx: &mut TenantTx, limit: i64) -> Result<Vec<Reconciliation>, 
         .collect())
 }
 
-/// Compares at the next chance rather than at the next time.
+/// Compares at the next chance rather than at the next time; asks about every charge of the account that is asked about at
+/// all, too, since not every provider has a list.
 pub async fn hurry(tx: &mut TenantTx, account: PaymentAccountId) -> Result<(), StoreError> {
     let tenant_id = tx.tenant_id().as_uuid();
+    sqlx::query!(
+        "update payment set check_due_at = clock_timestamp()
+         where tenant_id = $1 and account_id = $2 and check_due_at is not null",
+        tenant_id,
+        account.as_uuid(),
+    )
+    .execute(tx.conn())
+    .await?;
     sqlx::query!(
         "update payment_account set reconcile_due_at = clock_timestamp()
          where tenant_id = $1 and account_id = $2 and calls",

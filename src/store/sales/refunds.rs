@@ -59,8 +59,10 @@ pub struct ToRefund {
     pub currency: String,
     pub payment_reference: String,
     pub provider_id: Option<String>,
-    /// It was sent: only what became of it is to be asked.
+    /// It may have been sent before.
     pub sent: bool,
+    /// And the provider has said that it took it: only what became of it is to be asked.
+    pub taken: bool,
     /// How often it was tried before.
     pub attempts: i32,
 }
@@ -129,21 +131,28 @@ pub async fn due(store: &Store, limit: i32) -> Result<Vec<(TenantId, RefundId)>,
     Ok(rows.into_iter().map(|row| id((row.tenant_id, row.refund_id))).collect())
 }
 
-/// Claims a refund for so long.
+/// What stands beside a refund that was sent as long as no answer came.
+const UNHEARD: &str = "sent, and no answer was heard yet";
+
+/// Claims a refund for so long. It counts as sent from here on: whoever dies while the provider is called leaves a refund that
+/// may have been carried out.
 pub async fn take(tx: &mut TenantTx, id: RefundId, claim: Duration) -> Result<Option<ToRefund>, StoreError> {
     let tenant_id = tx.tenant_id().as_uuid();
     let row = sqlx::query!(
         r#"update refund r
-           set due_at = clock_timestamp() + $3 * interval '1 millisecond', attempts = r.attempts + 1
-           from payment p
+           set due_at = clock_timestamp() + $3 * interval '1 millisecond', attempts = r.attempts + 1, state = 'sent',
+               note = case when before.state = 'requested' then $4 else r.note end
+           from payment p, refund before
            where r.tenant_id = $1 and r.refund_id = $2 and r.state in ('requested', 'sent')
              and r.due_at <= clock_timestamp() and p.tenant_id = r.tenant_id and p.payment_id = r.payment_id
-             and p.account_id is not null
+             and p.account_id is not null and before.tenant_id = r.tenant_id and before.refund_id = r.refund_id
            returning r.payment_id, p.account_id as "account_id!", r.reference, r.minor, p.currency,
-                     p.reference as payment_reference, p.provider_id, r.state, r.attempts"#,
+                     p.reference as payment_reference, p.provider_id, before.state, before.note is null as "taken!",
+                     r.attempts"#,
         tenant_id,
         id.as_uuid(),
         milliseconds(claim) as f64,
+        UNHEARD,
     )
     .fetch_optional(tx.conn())
     .await?;
@@ -157,6 +166,7 @@ pub async fn take(tx: &mut TenantTx, id: RefundId, claim: Duration) -> Result<Op
         payment_reference: row.payment_reference,
         provider_id: row.provider_id,
         sent: row.state == "sent",
+        taken: row.state == "sent" && row.taken,
         attempts: row.attempts - 1,
     }))
 }
@@ -195,14 +205,15 @@ pub async fn progress(
     Ok(())
 }
 
-/// After money of a charge has gone back: the oldest refunds that its sum covers are settled.
+/// After money of a charge has gone back: the oldest refunds that its sum covers are settled. Not those that were never sent:
+/// that money went back at the provider's own desk.
 pub async fn settle(tx: &mut TenantTx, payment: PaymentId) -> Result<(), StoreError> {
     let tenant_id = tx.tenant_id().as_uuid();
     sqlx::query!(
         "update refund r set state = 'settled', note = null, updated_at = clock_timestamp()
          from (select refund_id, sum(minor) over (order by created_at, refund_id) as so_far from refund
-               where tenant_id = $1 and payment_id = $2 and state in ('requested', 'sent', 'settled')) s
-         where r.tenant_id = $1 and r.refund_id = s.refund_id and r.state in ('requested', 'sent')
+               where tenant_id = $1 and payment_id = $2 and state in ('sent', 'settled')) s
+         where r.tenant_id = $1 and r.refund_id = s.refund_id and r.state = 'sent'
            and s.so_far <= (select refunded_minor from payment where tenant_id = $1 and payment_id = $2)",
         tenant_id,
         payment.as_uuid(),

@@ -349,3 +349,37 @@ async fn connect_without_mail(bank: &Bank) {
     reports::connect(&mut tx, bank.provider, &secrets, true).await.expect("an account");
     tx.commit().await.expect("a commit");
 }
+
+#[tokio::test]
+async fn a_refund_whose_answer_was_lost_is_paid_once_whether_or_not_the_provider_knows_a_repeat() {
+    for (provider, phone) in [
+        ("asaas", "5511900009091"),
+        ("efi-bcb-pix", "5511900009092"),
+        ("woovi", "5511900009093"),
+        ("stripe", "5511900009094"),
+    ] {
+        let bank = Bank::open(provider, phone, true).await;
+        let heard = bank.orders().await;
+        bank.pays(heard.last().expect("a code"), None).await;
+        bank.becomes("paid").await;
+        // Carried out and not answered, and not reported either.
+        bank.faults(Faults { lose_answer: 1.0, lose: 1.0, ..Faults::default() }).await;
+        bank.give_back(Some(1_000)).await.expect("a part can go back");
+        until(&bank.counter, "select (attempts > 0 and due_at > now())::text from refund", "true").await;
+        until(&bank.counter, "select (note is not null)::text from refund", "true").await;
+        bank.faults(Faults { lose: 1.0, ..Faults::default() }).await;
+        for _ in 0..2 {
+            bank.sql("update refund set due_at = now() where state in ('requested', 'sent')").await;
+            tokio::time::sleep(std::time::Duration::from_millis(1_200)).await;
+        }
+        until(&bank.counter, "select state from refund", "settled").await;
+        let refunds = bank.at_the_provider().await[0]["refunds"].clone();
+        assert_eq!(refunds.as_array().map(Vec::len), Some(1), "{provider}: {refunds}");
+        assert_eq!(
+            value(&bank.counter, "select refunded_minor::text from payment").await,
+            "1000",
+            "{provider}"
+        );
+        bank.close().await;
+    }
+}

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Charge, Dialect, Heard, Hook, NewCharge, News, Report, Wish, plain};
+use super::{Charge, Dialect, Heard, Hook, NewCharge, News, Repeated, Report, Wish, plain};
 use crate::payments::world::decimal;
 
 /// See the module.
@@ -80,6 +80,10 @@ impl Dialect for Asaas {
 
     fn refund(&self, charge: &Charge, _at: usize) -> Value {
         self.charge(charge)
+    }
+
+    fn repeated_refund(&self) -> Repeated {
+        Repeated::Another
     }
 
     fn report(&self, charge: &Charge, news: News, hook: &Hook) -> Report {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Charge, Dialect, Heard, Hook, NewCharge, News, Report, Wish, plain};
+use super::{Charge, Dialect, Heard, Hook, NewCharge, News, Repeated, Report, Wish, plain};
 use crate::payments::world::{decimal, time};
 
 /// See the module.
@@ -101,6 +101,10 @@ impl Dialect for EfiBcbPix {
             "horario": { "solicitacao": time(refund.at), "liquidacao": time(refund.at) },
             "status": "DEVOLVIDO",
         })
+    }
+
+    fn repeated_refund(&self) -> Repeated {
+        Repeated::Refused
     }
 
     fn report(&self, charge: &Charge, news: News, hook: &Hook) -> Report {

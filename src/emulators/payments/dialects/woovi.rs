@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha1::Sha1;
 
-use super::{Charge, Dialect, Heard, Hook, NewCharge, News, Report, Wish, base64, plain};
+use super::{Charge, Dialect, Heard, Hook, NewCharge, News, Repeated, Report, Wish, base64, plain};
 use crate::payments::world::time;
 
 /// See the module.
@@ -82,6 +82,10 @@ impl Dialect for Woovi {
     fn refund(&self, charge: &Charge, at: usize) -> Value {
         let refund = &charge.refunds[at];
         json!({ "refund": { "status": "CONFIRMED", "value": refund.minor, "correlationID": refund.id } })
+    }
+
+    fn repeated_refund(&self) -> Repeated {
+        Repeated::Refused
     }
 
     fn report(&self, charge: &Charge, news: News, hook: &Hook) -> Report {
